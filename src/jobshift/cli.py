@@ -1,0 +1,44 @@
+"""The console command: `jobshift VERB [key=value …]`, one verb a stage; a verb loads only its own stage.
+
+A stage module has a dataclass `Config`, the schema of `conf/VERB.yaml`, and a function `run(config)`.
+"""
+
+import importlib
+import logging
+import os
+import sys
+
+from jobshift.config import compose_and_run
+from jobshift.errors import JobshiftError
+
+VERBS = {
+    "fetch": "bring a pinned source into data/raw/ (source=NAME)",
+    "prepare": "join, label and split a data set without leakage (data=NAME)",
+    "tokenize": "turn all texts of a data set into token ids (model=NAME)",
+    "train": "fit one model on one split with one seed (model=NAME split=NAME seed=N)",
+    "evaluate": "measure agreement with the ratings and compare the models",
+    "aggregate": "add task ratings up to occupations and the labour market",
+    "figures": "draw every figure from the tables",
+}
+
+USAGE = "usage: jobshift VERB [key=value …] [--multirun] [--cfg job]\n\n" + "\n".join(
+    f"  {verb:<10} {what}" for verb, what in VERBS.items()
+)
+
+
+def main() -> None:
+    """Run the verb that the command line names; a problem the user can mend is one line on stderr."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if verb in ("-h", "--help", "help"):
+        print(USAGE)
+        return
+    if verb not in VERBS:
+        sys.exit(f"jobshift: there is no verb '{verb}'; choose one of {', '.join(VERBS)}")
+    # Overlapping OpenMP pools slow two cores down, and progress must show through pipes.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    stage = importlib.import_module(f"jobshift.stages.{verb}")
+    try:
+        compose_and_run(verb, stage.Config, stage.run, sys.argv[2:])
+    except JobshiftError as error:
+        sys.exit(f"jobshift {verb}: {error}")

@@ -1,0 +1,194 @@
+"""Typed configs, composed by Hydra from `conf/` and the command line.
+
+Each verb has a primary config `conf/VERB.yaml` whose defaults list starts with `VERB_schema`, the
+stage's dataclass; so an unknown key or a wrong type is an error. `params.yaml` selects the study: the
+verbs that work on all of its runs find its values as defaults under `study`.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from jobshift.errors import JobshiftError
+from jobshift.models.options import (
+    EncoderOptions,
+    LookupOptions,
+    LossOptions,
+    LstmOptions,
+    ModelOptions,
+    OptimizerOptions,
+    TfidfOptions,
+    TokenizerOptions,
+    TrainingOptions,
+)
+
+CONF = Path("conf")
+PARAMS = Path("params.yaml")
+
+# A stage's outputs are those that dvc.yaml names: Hydra keeps no log folder of its own.
+QUIET = [
+    "hydra.run.dir=.",
+    "hydra.sweep.dir=outputs",
+    "hydra.sweep.subdir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=none",
+    "hydra/hydra_logging=none",
+]
+
+
+@dataclass
+class DataConfig:
+    """What a data set is called and which labels it has; `conf/data/NAME.yaml`."""
+
+    name: str = MISSING
+    title: str = MISSING
+    # Class → score in [0, 1] on the ordinal scale, in ordinal order; β is the expected score.
+    labels: dict[str, float] = MISSING
+    sources: list[str] = MISSING
+
+
+@dataclass
+class Contrast:
+    """Which models are also trained on the easier splits, to show what the split does."""
+
+    models: list[str] = field(default_factory=list)
+    splits: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Folds:
+    """How many purged folds: 1 holds out one part; above 1, every task is held out once."""
+
+    folds: int = 1
+
+
+@dataclass
+class Study:
+    """The selection in `params.yaml`: which runs there are and what is reported of them."""
+
+    name: str = MISSING
+    data: str = MISSING
+    models: list[str] = MISSING
+    seeds: list[int] = MISSING
+    sources: list[str] = field(default_factory=list)
+    split: Folds = field(default_factory=Folds)
+    contrast: Contrast = field(default_factory=Contrast)
+
+    def runs(self) -> list[tuple[str, str, int]]:
+        """Every run of the study as (model, split, seed), the primary split first."""
+        primary = [(model, "purged", seed) for model in self.models for seed in self.seeds]
+        contrast = [
+            (model, split, seed)
+            for split in self.contrast.splits
+            for model in self.contrast.models
+            for seed in self.seeds
+        ]
+        return primary + contrast
+
+
+@dataclass
+class WandbOptions:
+    """Weights & Biases."""
+
+    mode: str = "auto"  # auto: online where there is a key, else offline; offline; disabled
+    project: str = "jobshift"
+
+
+@dataclass
+class RunConfig:
+    """One run: a model's file (`conf/model/NAME.yaml`) on one data set and split with one seed."""
+
+    data: DataConfig = MISSING
+    split: str = "purged"
+    seed: int = 0
+    model: ModelOptions = MISSING
+    tokenizer: TokenizerOptions | None = None
+    lookup: LookupOptions | None = None
+    tfidf: TfidfOptions | None = None
+    lstm: LstmOptions | None = None
+    encoder: EncoderOptions | None = None
+    loss: LossOptions = field(default_factory=LossOptions)
+    optimizer: OptimizerOptions | None = None
+    training: TrainingOptions | None = None
+    wandb: WandbOptions = field(default_factory=WandbOptions)
+    study: Study = MISSING
+
+
+def compose_and_run(
+    verb: str, schema: type, run: Callable[[Any], None], arguments: list[str]
+) -> None:
+    """Compose `conf/VERB.yaml` with `arguments` and call `run` with an instance of `schema`.
+
+    With `--multirun` among the arguments, once for each combination. The data set is the one that
+    `params.yaml` selects unless `data=NAME` is given. Raises JobshiftError where there is no `conf/`
+    here, or where a file, key or value does not fit.
+    """
+    if not (CONF / f"{verb}.yaml").is_file():
+        raise JobshiftError(
+            f"there is no {CONF / verb}.yaml here; run jobshift in the top folder of a study, "
+            "for example in a clone of the repository"
+        )
+    selected = load_params()
+    store = ConfigStore.instance()
+    store.store(name=f"{verb}_schema", node=schema)
+    store.store(name="params", node={"study": selected})
+    names = {entry.name for entry in fields(schema)}
+    if "data" in names and not any(argument.startswith("data=") for argument in arguments):
+        arguments = [f"data={selected.data}", *arguments]
+
+    failed: list[JobshiftError] = []
+
+    def task(composed: DictConfig) -> None:
+        # One failed run of a --multirun does not take the others with it.
+        try:
+            run(OmegaConf.to_object(composed))
+        except JobshiftError as error:
+            failed.append(error)
+        except OmegaConfBaseException as error:
+            failed.append(JobshiftError(explain(error)))
+
+    # Hydra would catch our errors and print its own; with this it hands them on.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    sys.argv = [f"jobshift {verb}", *arguments, *QUIET]
+    decorate = hydra.main(version_base="1.3", config_path=str(CONF.absolute()), config_name=verb)
+    try:
+        decorate(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise JobshiftError(explain(error)) from error
+    if failed:
+        raise failed[0]
+
+
+def load_params() -> Study:
+    """Read `params.yaml` as a `Study`; JobshiftError where a key or value of it does not fit."""
+    if not PARAMS.is_file():
+        raise JobshiftError(f"there is no {PARAMS} here; it selects the study (see README.md)")
+    try:
+        study = OmegaConf.merge(OmegaConf.structured(Study), OmegaConf.load(PARAMS))
+        return OmegaConf.to_object(study)
+    except (OmegaConfBaseException, YAMLError) as error:
+        raise JobshiftError(f"{PARAMS}: {explain(error)}") from error
+
+
+def explain(error: Exception) -> str:
+    """Put an error of Hydra, OmegaConf or YAML into one sentence without their internals."""
+    lines = [line.strip() for each in (error, error.__cause__) for line in str(each or "").splitlines()]
+    key = getattr(error, "full_key", None) or getattr(error.__cause__, "full_key", None)
+    noise = ("full_key:", "object_type=", "reference_type=", "Config search path", "provider=", "To append")
+    said = list(dict.fromkeys(line for line in lines if line and not line.startswith(noise)))
+    sentence = re.sub(r" raised while composing config:", ":", " ".join(said))
+    sentence = re.sub(r"In '([^']+)':", rf"{CONF}/\1.yaml:", sentence)
+    if key and key not in sentence:
+        sentence = f"{key}: {sentence}"
+    return sentence

@@ -1,0 +1,97 @@
+"""The options of models and their training, each documented where it is declared; `conf/model/*.yaml`.
+
+A model's file names its kind and has the sections that this kind reads; it is the whole recipe.
+"""
+
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+
+@dataclass
+class ModelOptions:
+    """What the model is called and what it is."""
+
+    name: str = MISSING
+    kind: str = MISSING  # majority, dwa_lookup, tfidf, lstm, encoder
+
+
+@dataclass
+class TokenizerOptions:
+    """Which tokenizer, and where texts are cut; null for a model that reads the text itself."""
+
+    path: str = MISSING  # a folder with tokenizer.json, or the name of a model on the hub
+    max_length: int = 96  # tokens, with the special ones
+
+
+@dataclass
+class LookupOptions:
+    """The DWA lookup."""
+
+    # Levels to look at, the most specific first; an activity that training never saw at one level is
+    # looked up at the next.
+    levels: list[str] = field(default_factory=lambda: ["dwa", "iwa", "gwa"])
+
+
+@dataclass
+class TfidfOptions:
+    """TF-IDF + logistic regression, named as in scikit-learn."""
+
+    analyzer: str = "word"
+    ngram_min: int = 1
+    ngram_max: int = 2
+    min_df: int = 2
+    sublinear_tf: bool = True
+    C: float = 4.0
+    max_iter: int = 1000
+
+
+@dataclass
+class LstmOptions:
+    """The bidirectional LSTM."""
+
+    embedding: int = 128
+    hidden: int = 128  # in each direction
+    layers: int = 1
+    dropout: float = 0.3
+    pooling: str = "max"  # max or mean, over the tokens
+
+
+@dataclass
+class EncoderOptions:
+    """The pretrained encoder."""
+
+    path: str = MISSING  # a folder, or the name of a model on the hub
+    freeze_embeddings: bool = False
+    frozen_layers: int = 0  # lower layers that are not trained, the embeddings with them
+    cache_frozen: bool = False  # run the frozen part once instead of in every epoch
+
+
+@dataclass
+class LossOptions:
+    """What the model is trained against."""
+
+    targets: str = "hard"  # soft: the shares of the votes; hard: the majority label
+    class_weight: str = "none"  # none, or balanced: n / (classes × n of the class)
+    label_smoothing: float = 0.0  # networks only
+
+
+@dataclass
+class OptimizerOptions:
+    """AdamW and its schedule."""
+
+    lr: float = 1e-4
+    weight_decay: float = 0.01  # on matrices; biases and normalisation have none
+    warmup: float = 0.1  # share of all steps
+    clip: float = 1.0  # norm to which gradients are clipped
+
+
+@dataclass
+class TrainingOptions:
+    """How long and on what batches."""
+
+    epochs: int = 3
+    patience: int = 2  # epochs without a better validation value before stopping
+    monitor: str = "val_cohen_kappa"  # or val_accuracy, val_loss
+    batch_size: int = 32
+    log_every: int = 20  # steps

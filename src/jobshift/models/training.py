@@ -1,0 +1,345 @@
+"""How a network is trained: one LightningModule, one LightningDataModule, one recipe.
+
+Cross-entropy against soft or hard labels; AdamW with weight decay on matrices only; warm-up and linear
+decay; gradients clipped; early stopping on validation, and the best epoch's weights restored. All
+randomness of an epoch depends on seed and epoch, so a run that was interrupted goes on from its last
+finished epoch and ends with the same bytes as one that was not.
+"""
+
+import logging
+import math
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchmetrics.classification import MulticlassAccuracy, MulticlassCohenKappa, MulticlassConfusionMatrix
+
+from jobshift.errors import JobshiftError
+from jobshift.models.options import LossOptions, OptimizerOptions, TrainingOptions
+from jobshift.texts.batches import length_batches, sorted_batches
+
+
+class Inputs(Protocol):
+    """What batches are made of: token ids, or the frozen part's cached outputs."""
+
+    lengths: np.ndarray  # tokens of each text
+
+    def padded(self, rows: np.ndarray) -> tuple:
+        """Padded inputs of `rows` and their mask [rows, tokens]."""
+
+
+@dataclass
+class Labelled:
+    """Texts of one part with their labels."""
+
+    inputs: Inputs  # of all parts
+    rows: np.ndarray  # which of `inputs` are this part's texts
+    targets: np.ndarray  # float32 [texts, classes], rows sum to 1
+    labels: np.ndarray  # int64 [texts], the majority label
+    weights: np.ndarray  # float32 [texts]
+
+
+def lengths(part: Labelled) -> np.ndarray:
+    """Number of tokens of each text of `part`."""
+    return part.inputs.lengths[part.rows]
+
+
+class Batches(Dataset):
+    """Batches of one part as tensors, in the given order."""
+
+    def __init__(self, part: Labelled, batches: list[np.ndarray]):
+        self.part, self.batches = part, batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, number: int) -> tuple[Tensor, ...]:
+        rows = self.batches[number]
+        columns = (self.part.targets, self.part.labels, self.part.weights)
+        inputs, mask = self.part.inputs.padded(self.part.rows[rows])
+        return (
+            torch.as_tensor(inputs),
+            torch.as_tensor(mask),
+            *(torch.from_numpy(column[rows]) for column in columns),
+        )
+
+
+class TextBatches(pl.LightningDataModule):
+    """Length-bucketed batches of the training part, sorted ones of the validation part."""
+
+    def __init__(self, train: Labelled, val: Labelled, size: int, seed: int):
+        super().__init__()
+        self.train, self.val, self.size, self.seed = train, val, size, seed
+
+    def train_dataloader(self) -> DataLoader:
+        """The current epoch's batches."""
+        epoch = self.trainer.current_epoch
+        batches = length_batches(lengths(self.train), self.size, self.seed, epoch)
+        return DataLoader(Batches(self.train, batches), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader:
+        """All of validation."""
+        return DataLoader(
+            Batches(self.val, sorted_batches(lengths(self.val), 2 * self.size)), batch_size=None
+        )
+
+
+class Classifier(pl.LightningModule):
+    """A network of logits, its loss, its optimizer and what is logged of them."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: LossOptions,
+        optimizer: OptimizerOptions,
+        steps: int,
+        class_weights: Tensor,
+        seed: int,
+        log_every: int,
+    ):
+        super().__init__()
+        self.network = network
+        self.loss, self.optimizer, self.steps = loss, optimizer, steps
+        self.seed, self.log_every = seed, log_every
+        classes = len(class_weights)
+        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.val_loss: list[tuple[float, int]] = []
+        self.val_accuracy = MulticlassAccuracy(classes, average="micro")
+        self.val_kappa = MulticlassCohenKappa(classes)
+        self.val_confusion = MulticlassConfusionMatrix(classes)
+        # One row every few steps and one at the end of each epoch; part of the checkpoint.
+        self.history: list[dict[str, float]] = []
+        self.recent: list[tuple[float, int]] = []
+        self.whole_epoch: list[tuple[float, int]] = []
+        self.started = 0.0
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Weighted mean cross-entropy of `logits` [texts, classes] against label shares `targets`."""
+        each = nn.functional.cross_entropy(
+            logits,
+            targets,
+            weight=self.class_weights,
+            label_smoothing=self.loss.label_smoothing,
+            reduction="none",
+        )
+        return (each * weights).sum() / weights.sum()
+
+    def on_train_epoch_start(self) -> None:
+        """Make the epoch's dropout depend on seed and epoch alone."""
+        torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        self.recent, self.whole_epoch, self.started = [], [], time.monotonic()
+
+    def training_step(self, batch: tuple[Tensor, ...], number: int) -> Tensor:
+        """The loss of one batch; stops the run where it is not a finite number."""
+        inputs, mask, targets, _, weights = batch
+        loss = self.cross_entropy(self.network(inputs, mask), targets, weights)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise JobshiftError(
+                f"training diverged: the loss is {value} in epoch {self.current_epoch}, step "
+                f"{self.global_step}; lower optimizer.lr (now {self.optimizer.lr:g}) or optimizer.clip"
+            )
+        self.recent.append((value, len(weights)))
+        self.whole_epoch.append((value, len(weights)))
+        return loss
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+        """Clip by the norm over all gradients, and log that norm."""
+        trained = [parameter for parameter in self.parameters() if parameter.grad is not None]
+        norm = nn.utils.clip_grad_norm_(trained, self.optimizer.clip)
+        if (self.global_step + 1) % self.log_every == 0:
+            row = {
+                "lr": optimizer.param_groups[0]["lr"],
+                "train_loss": weighted_mean(self.recent),
+                "gradient_norm": float(norm),
+            }
+            self.recent = []
+            self.record(row)
+
+    def validation_step(self, batch: tuple[Tensor, ...], number: int) -> None:
+        """Add one batch to the validation measures."""
+        inputs, mask, targets, labels, weights = batch
+        logits = self.network(inputs, mask)
+        loss = self.cross_entropy(logits, targets, weights)
+        self.val_loss.append((float(loss), len(weights)))
+        for metric in (self.val_accuracy, self.val_kappa, self.val_confusion):
+            metric.update(logits, labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Compute the validation measures of the epoch."""
+        row = {
+            "val_loss": weighted_mean(self.val_loss),
+            "val_accuracy": float(self.val_accuracy.compute()),
+            "val_cohen_kappa": float(self.val_kappa.compute()),
+        }
+        self.log_dict(row, logger=False)
+        self.record(row)
+        self.confusion = self.val_confusion.compute().tolist()
+        for metric in (self.val_accuracy, self.val_kappa, self.val_confusion):
+            metric.reset()
+        self.val_loss = []
+
+    def on_train_epoch_end(self) -> None:
+        """Say how the epoch went; stop a run that does worse than guessing."""
+        texts = sum(size for _, size in self.whole_epoch)
+        mean = weighted_mean(self.whole_epoch)
+        speed = texts / (time.monotonic() - self.started)
+        last = {key: row[key] for row in self.history for key in row}
+        logging.info(
+            "epoch %d/%d: train loss %.4f, val loss %.4f, val kappa %.4f, %.0f texts/s with validation",
+            self.current_epoch + 1,
+            self.trainer.max_epochs,
+            mean,
+            last["val_loss"],
+            last["val_cohen_kappa"],
+            speed,
+        )
+        if self.logger:
+            self.logger.log_metrics({"texts_per_second": speed}, step=self.global_step)
+        guessing = 2 * math.log(len(self.class_weights)) * float(self.class_weights.max())
+        if mean > guessing:
+            raise JobshiftError(
+                f"training diverged: the mean loss of epoch {self.current_epoch} is {mean:.3g}, more "
+                f"than twice that of guessing; lower optimizer.lr (now {self.optimizer.lr:g})"
+            )
+
+    def record(self, row: dict[str, float]) -> None:
+        """Append a row to the history and hand it to the logger."""
+        if self.trainer.sanity_checking:
+            return
+        self.history.append({"epoch": self.current_epoch, "step": self.global_step, **row})
+        if self.logger:
+            self.logger.log_metrics(row, step=self.global_step)
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Keep the history, so that a resumed run has all of it."""
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Take the history up again."""
+        self.history = checkpoint["history"]
+
+    def configure_optimizers(self) -> dict:
+        """AdamW with warm-up and linear decay to zero."""
+        trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": [p for p in trained if p.ndim >= 2], "weight_decay": self.optimizer.weight_decay},
+                {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+            ],
+            lr=self.optimizer.lr,
+            # Unfused, the step over the word embeddings takes a third of the training time.
+            fused=True,
+        )
+        warmup = max(1, round(self.optimizer.warmup * self.steps))
+
+        def factor(step: int) -> float:
+            left = (self.steps - step) / max(1, self.steps - warmup)
+            return min((step + 1) / warmup, max(0.0, left))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def weighted_mean(values: list[tuple[float, int]]) -> float:
+    """Mean of (value, weight) pairs; NaN of none."""
+    total = sum(weight for _, weight in values)
+    return sum(value * weight for value, weight in values) / total if total else math.nan
+
+
+def balanced(targets: np.ndarray, how: str) -> np.ndarray:
+    """Class weights [classes]: ones, or n / (classes × n of the class) as in scikit-learn's `balanced`."""
+    if how == "none":
+        return np.ones(targets.shape[1], dtype=np.float32)
+    if how == "balanced":
+        share = np.maximum(targets.mean(axis=0), 1e-12)
+        return (1 / (targets.shape[1] * share)).astype(np.float32)
+    raise JobshiftError(f"loss.class_weight is '{how}'; choose none or balanced")
+
+
+def fit(
+    network: nn.Module,
+    train: Labelled,
+    val: Labelled,
+    loss: LossOptions,
+    optimizer: OptimizerOptions,
+    training: TrainingOptions,
+    seed: int,
+    checkpoints: Path,
+    logger,
+) -> tuple[pd.DataFrame, list[list[int]]]:
+    """Train `network` in place; it ends with the weights of the best epoch.
+
+    `checkpoints` is a folder of this run alone: where it holds a finished epoch, training goes on from
+    there. `logger` is a Lightning logger or None. Returns the history (one row every few steps and one
+    at the end of each epoch: epoch, step, lr, train_loss, gradient_norm, val_loss, val_accuracy,
+    val_cohen_kappa) and the last epoch's confusion matrix on validation [label][predicted].
+    Raises JobshiftError where training diverges.
+    """
+    if training.monitor not in ("val_loss", "val_accuracy", "val_cohen_kappa"):
+        raise JobshiftError(
+            f"training.monitor is '{training.monitor}'; choose val_loss, val_accuracy or val_cohen_kappa "
+            "(a test measure must not choose the model)"
+        )
+    data = TextBatches(train, val, training.batch_size, seed)
+    steps = training.epochs * math.ceil(len(train.labels) / training.batch_size)
+    weights = torch.from_numpy(balanced(train.targets, loss.class_weight))
+    model = Classifier(network, loss, optimizer, steps, weights, seed, training.log_every)
+    mode = "min" if training.monitor == "val_loss" else "max"
+    keep = dict(dirpath=checkpoints, enable_version_counter=False, save_on_train_epoch_end=True)
+    best = ModelCheckpoint(
+        filename="best", monitor=training.monitor, mode=mode, save_weights_only=True, **keep
+    )
+    last = ModelCheckpoint(filename="last", **keep)
+    stopping = EarlyStopping(training.monitor, mode=mode, patience=training.patience, check_finite=False)
+    with warnings.catch_warnings():
+        # One worker is right for batches that are ready in memory; the rest is Lightning's advice.
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+        trainer = pl.Trainer(
+            accelerator="auto",
+            devices=1,
+            max_epochs=training.epochs,
+            logger=logger or False,
+            callbacks=[stopping, best, last],
+            deterministic=True,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            enable_progress_bar=sys.stderr.isatty(),
+            enable_model_summary=False,
+        )
+        resume = checkpoints / "last.ckpt"
+        if resume.is_file():
+            logging.info("going on from the last finished epoch")
+        trainer.fit(
+            model, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True
+        )
+    state = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")["state_dict"]
+    model.load_state_dict(state)
+    columns = ["epoch", "step", "lr", "train_loss", "gradient_norm", "val_loss", "val_accuracy", "val_cohen_kappa"]
+    return pd.DataFrame(model.history).reindex(columns=columns), getattr(model, "confusion", [])
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, inputs: Inputs, rows: np.ndarray, size: int = 64) -> np.ndarray:
+    """Probabilities [rows, classes] (float64) of the texts `rows` of `inputs`, without dropout."""
+    network.eval()
+    device = next(network.parameters()).device
+    batches = sorted_batches(inputs.lengths[rows], size)
+    pieces = []
+    for batch in batches:
+        values, mask = (torch.as_tensor(each).to(device) for each in inputs.padded(rows[batch]))
+        pieces.append(torch.softmax(network(values, mask).double(), dim=1).cpu().numpy())
+    result = np.empty((len(rows), pieces[0].shape[1]))
+    result[np.concatenate(batches)] = np.concatenate(pieces)
+    return result

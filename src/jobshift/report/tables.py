@@ -1,0 +1,166 @@
+"""Frames as LaTeX tables (booktabs) that a paper can \\input, with what they count as comments.
+
+A table is a bare `tabular`: the paper gives the caption, the comment at its top says what the
+caption must say. Needs `\\usepackage{booktabs}` and no other package. All text is escaped here and
+only here, and Greek letters become math, so that cells can be written as plain text.
+"""
+
+import math
+
+import pandas as pd
+
+UNDEFINED = "–"
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "%": r"\%",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "[": "{[}",  # After \\ a bracket would be read as a length.
+    "]": "{]}",
+    "–": "--",
+    "−": "$-$",
+    "≥": r"$\ge$",
+    "½": r"$\frac{1}{2}$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "ζ": r"$\zeta$",
+    "κ": r"$\kappa$",
+    "ρ": r"$\rho$",
+    "\n": " ",
+}
+
+# The measures of the main table and how a table heads them.
+MAIN = {
+    "cohen_kappa": "Cohen's κ",
+    "f1_macro": "Macro-F1",
+    "accuracy": "Accuracy",
+    "cohen_kappa_quadratic": "Weighted κ",
+    "expected_calibration_error": "ECE",
+    "occupation_beta_pearson": "Occupation β, r",
+    "occupation_beta_mae": "Occupation β, MAE",
+}
+
+RELIABILITY = {
+    "agreement": "Agreement",
+    "cohen_kappa": "Cohen's κ",
+    "cohen_kappa_quadratic": "Weighted κ",
+    "krippendorff_alpha_nominal": "Krippendorff's α, nominal",
+    "krippendorff_alpha_ordinal": "Krippendorff's α, ordinal",
+}
+
+
+def escape(text: str) -> str:
+    """Plain text as LaTeX."""
+    return "".join(ESCAPES.get(character, character) for character in text)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A number with a fixed number of digits; an undefined one (NaN) is a dash, −0 is 0."""
+    if math.isnan(value):
+        return UNDEFINED
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def interval(low: float, high: float, digits: int = 3) -> str:
+    """An interval as [low, high]; empty where it is undefined."""
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def booktabs(frame: pd.DataFrame, notes: list[str], blocks: str | None = None) -> str:
+    """`frame` as a LaTeX table: the first column flush left, the others flush right.
+
+    Cells are plain text or numbers (floats with three digits, NaN as a dash). `notes` become
+    comments above the table. With `blocks`, the name of a column, that column is not printed: each
+    run of equal values in it heads a block of rows.
+    """
+    columns = [column for column in frame if column != blocks]
+    lines = ["% " + " ".join(note.split()) for note in notes]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}", r"\toprule", _row(columns)]
+    block = None
+    for position, record in enumerate(frame.to_dict("records")):
+        if position == 0 or (blocks and record[blocks] != block):
+            lines.append(r"\midrule")
+            if blocks:
+                block = record[blocks]
+                lines.append(rf"\multicolumn{{{len(columns)}}}{{l}}{{\emph{{{escape(block)}}}}} \\")
+        lines.append(_row([record[column] for column in columns]))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def metrics_table(metrics: pd.DataFrame, notes: list[str]) -> str:
+    """The main table of the paper: models by main measures, each value above its interval.
+
+    `metrics` is long, one row a split, model and metric, in the order to print: columns split,
+    model, metric, value, low, high, n_tasks, n_groups, n_occupations.
+    """
+    rows = []
+    for (split, model), part in metrics.groupby(["split", "model"], sort=False):
+        cells = part.set_index("metric").loc[list(MAIN)]
+        sizes = part.iloc[0]
+        heading = (
+            f"{split_title(split)}: {sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups, "
+            f"{sizes.n_occupations:,} occupations"
+        )
+        rows.append([heading, model, *map(number, cells["value"])])
+        rows.append([heading, "", *map(interval, cells["low"], cells["high"])])
+    return booktabs(pd.DataFrame(rows, columns=["split", "Model", *MAIN.values()]), notes, "split")
+
+
+def comparisons_table(comparisons: pd.DataFrame, notes: list[str]) -> str:
+    """Differences between models, one block a metric.
+
+    `comparisons` has columns split, metric, model_a, model_b, difference, low, high, p, p_holm.
+    """
+    table = pd.DataFrame(
+        {
+            "block": [
+                f"{split_title(split)}: {MAIN.get(metric, metric)}"
+                for split, metric in zip(comparisons["split"], comparisons["metric"], strict=True)
+            ],
+            "Models": comparisons["model_a"] + " − " + comparisons["model_b"],
+            "Difference": map(number, comparisons["difference"]),
+            "95 % interval": map(interval, comparisons["low"], comparisons["high"]),
+            "p": map(number, comparisons["p"]),
+            "p (Holm)": map(number, comparisons["p_holm"]),
+        }
+    )
+    return booktabs(table, notes, "block")
+
+
+def reliability_table(reliability: pd.DataFrame) -> str:
+    """Agreement between raters: columns level, variable, raters, measure, value, n."""
+    notes = [
+        "n: units that both raters (pairs) or at least two raters (alpha) rated; all count alike.",
+        "Weighted kappa: squared difference of the ordinal scores. Alpha: Krippendorff (2011).",
+    ]
+    table = pd.DataFrame(
+        {
+            "block": reliability["variable"].str.capitalize() + " by " + reliability["level"],
+            "Measure": reliability["measure"].map(RELIABILITY),
+            "Raters": reliability["raters"].str.replace("-", "–"),
+            "Value": map(number, reliability["value"]),
+            "n": [f"{n:,}" for n in reliability["n"]],
+        }
+    )
+    return booktabs(table, notes, "block")
+
+
+def split_title(split: str) -> str:
+    """The name of a split as a heading: major_group is "Major group split"."""
+    return f"{split.replace('_', ' ').capitalize()} split"
+
+
+def _row(cells: list[object]) -> str:
+    texts = [number(cell) if isinstance(cell, float) else str(cell) for cell in cells]
+    return " & ".join(map(escape, texts)) + r" \\"

@@ -1,0 +1,87 @@
+"""tokenize: the token ids of every text of a data set, once a model, as Arrow; truncation is counted.
+
+The fast tokenizer of the model's own folder (`tokenizer.json`) or of the hub. A model that reads the
+text itself has `tokenizer: null`; for it there is only the report that says so.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jobshift.config import RunConfig
+from jobshift.errors import JobshiftError
+from jobshift.models.options import TokenizerOptions
+from jobshift.outputs import complete_folder, write_json
+
+PREPARED = Path("data/prepared")
+TOKENS = Path("data/tokens")
+Config = RunConfig
+
+
+def load(options: TokenizerOptions):
+    """The tokenizer, set to truncate and not to pad; JobshiftError where there is none."""
+    from tokenizers import Tokenizer
+
+    file = Path(options.path) / "tokenizer.json"
+    try:
+        tokenizer = (
+            Tokenizer.from_file(str(file)) if file.is_file() else Tokenizer.from_pretrained(options.path)
+        )
+    except Exception as error:  # the library raises bare Exception
+        raise JobshiftError(
+            f"tokenizer.path: no tokenizer.json in {options.path} and none on the hub under that name "
+            f"({str(error).splitlines()[0]}); fetch the model, or name another"
+        ) from error
+    tokenizer.enable_truncation(options.max_length)
+    return tokenizer
+
+
+def padding_id(tokenizer) -> int:
+    """The id that the tokenizer pads with, by its own setting or by the usual names."""
+    if tokenizer.padding:
+        return tokenizer.padding["pad_id"]
+    for name in ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>"):
+        if (number := tokenizer.token_to_id(name)) is not None:
+            return number
+    raise JobshiftError("tokenizer.path: the tokenizer has no padding token; choose another")
+
+
+def run(config: RunConfig) -> None:
+    """Write data/tokens/<model>/report.json and, where the model has a tokenizer, tokens.arrow."""
+    from jobshift.texts.batches import Tokens, write_tokens
+
+    name = config.model.name
+    with complete_folder(TOKENS / name) as folder:
+        if config.tokenizer is None:
+            write_json({"tokenizer": None, "note": "the model reads the text itself"}, folder / "report.json")
+            return
+        file = PREPARED / config.data.name / "tasks.parquet"
+        if not file.is_file():
+            raise JobshiftError(f"{file} is missing; run the stage prepare first")
+        tasks = pd.read_parquet(file, columns=["id", "text"])
+        tokenizer = load(config.tokenizer)
+        padding = padding_id(tokenizer)
+        tokenizer.no_padding()
+        encoded = tokenizer.encode_batch(tasks["text"].tolist())
+        lengths = np.array([len(each.ids) for each in encoded])
+        ids = np.concatenate([np.array(each.ids, dtype=np.int32) for each in encoded])
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        vocabulary = tokenizer.get_vocab_size(with_added_tokens=True)
+        tokens = Tokens(ids, offsets, vocabulary, padding)
+        write_tokens(folder / "tokens.arrow", tasks["id"].tolist(), tokens)
+        report = {
+            "tokenizer": config.tokenizer.path,
+            "max_length": config.tokenizer.max_length,
+            "texts": len(tasks),
+            "tokens": int(lengths.sum()),
+            "mean_length": round(float(lengths.mean()), 3),
+            "longest": int(lengths.max()),
+            "truncated": sum(bool(each.overflowing) for each in encoded),
+        }
+        write_json(report, folder / "report.json")
+    logging.info(
+        "%s: %d texts, %.1f tokens on average, %d truncated at %d",
+        name, report["texts"], report["mean_length"], report["truncated"], report["max_length"],
+    )

@@ -1,0 +1,280 @@
+"""train: fit one model on one split with one seed, and predict every text of every part.
+
+Folds are fitted one after another. Finished folds, and the last finished epoch of an unfinished one,
+wait in checkpoints/ until the whole run is written; an interrupted run goes on from there if its config
+and data are still the same.
+"""
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from jobshift.config import DataConfig, RunConfig
+from jobshift.errors import JobshiftError
+from jobshift.outputs import complete_folder, write_csv, write_json, write_parquet
+
+PREPARED = Path("data/prepared")
+TOKENS = Path("data/tokens")
+MODELS = Path("models")
+CHECKPOINTS = Path("checkpoints")
+PARTS = ("train", "val", "test")
+NETWORKS = ("lstm", "encoder")
+BASELINES = ("majority", "dwa_lookup", "tfidf")
+Config = RunConfig
+
+
+def run(config: RunConfig) -> None:
+    """Write models/<model>/<split>-<seed>/: predictions, history, each fold's model, the run's config."""
+    if config.model.kind not in (*BASELINES, *NETWORKS):
+        raise JobshiftError(
+            f"conf/model/{config.model.name}.yaml: model.kind is '{config.model.kind}'; choose one of "
+            f"{', '.join((*BASELINES, *NETWORKS))}"
+        )
+    if config.loss.targets not in ("soft", "hard"):
+        raise JobshiftError(f"loss.targets is '{config.loss.targets}'; choose soft or hard")
+    split = PREPARED / config.data.name / config.split
+    folds = sorted((path for path in split.glob("*") if path.name.isdigit()), key=lambda p: int(p.name))
+    if not folds:
+        raise JobshiftError(f"{split} is missing or empty; run the stage prepare, or choose another split")
+    name = f"{config.model.name}/{config.split}-{config.seed}"
+    scratch = CHECKPOINTS / name
+    claim(scratch, fingerprint(config, folds))
+    logger = tracker(config)
+    try:
+        for fold in folds:
+            if not (scratch / fold.name / "finished").is_dir():
+                if len(folds) > 1:
+                    logging.info("%s: fold %s of %d", name, fold.name, len(folds))
+                fit_fold(config, fold, scratch / fold.name, logger)
+    finally:
+        if logger:
+            from jobshift.tracking import finish
+
+            finish()
+    with complete_folder(MODELS / name) as folder:
+        gather(config, [scratch / fold.name / "finished" for fold in folds], folder)
+    shutil.rmtree(scratch)
+
+
+def fingerprint(config: RunConfig, folds: list[Path]) -> str:
+    """Hash of all that decides a run's result: its options, its data and its tokens."""
+    options = {key: value for key, value in asdict(config).items() if key not in ("wandb", "study")}
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+    tokens = TOKENS / config.model.name / "tokens.arrow"
+    files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
+    for file in [*files, *([tokens] if tokens.is_file() else [])]:
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def claim(scratch: Path, mark: str) -> None:
+    """Keep what an interrupted run of the same fingerprint left in `scratch`; else start empty."""
+    file = scratch / "fingerprint"
+    if file.is_file() and file.read_text() == mark:
+        return
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    file.write_text(mark)
+
+
+def tracker(config: RunConfig):
+    """The W&B logger of a network's run, or None; baselines have no curves to log."""
+    if config.model.kind not in NETWORKS:
+        return None
+    from jobshift.tracking import wandb_logger
+
+    options = {key: value for key, value in asdict(config).items() if value is not None}
+    name = f"{config.model.name}-{config.split}-{config.seed}"
+    return wandb_logger(config.wandb, config.study.name, name, options)
+
+
+def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
+    """One part of a fold; JobshiftError where a row has a label that the data set does not list."""
+    file = fold / f"{part}.parquet"
+    rows = pd.read_parquet(file)
+    wrong = ~rows["label"].isin(list(config.data.labels))
+    if wrong.any():
+        row = rows[wrong].iloc[0]
+        raise JobshiftError(
+            f"{file}: the row with id {row['id']} has the label {row['label']!r}, which "
+            f"conf/data/{config.data.name}.yaml does not list"
+        )
+    return rows
+
+
+def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
+    """Label shares [rows, classes]: of the votes (soft) or of the majority label alone (hard)."""
+    classes = list(data.labels)
+    if how == "soft":
+        return rows[[f"p_{name}" for name in classes]].to_numpy()
+    return (rows["label"].to_numpy()[:, None] == np.array(classes, dtype=object)).astype(float)
+
+
+def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
+    """Fit on one fold and leave model, predictions and history in `scratch`/finished."""
+    parts = {part: read_part(config, fold, part) for part in PARTS}
+    fit = fit_network if config.model.kind in NETWORKS else fit_baseline
+    model, probabilities, history = fit(config, parts, scratch, logger)
+    with complete_folder(scratch / "finished") as folder:
+        frames = [
+            predictions(config.data, parts[part], probabilities[part], int(fold.name), part) for part in PARTS
+        ]
+        write_parquet(pd.concat(frames), folder / "predictions.parquet")
+        if history is not None:
+            write_csv(history, folder / "history.csv")
+        (folder / "model").mkdir()
+        model.save(folder / "model")
+        if config.model.kind == "encoder":
+            tokenizer_files(config, folder / "model")
+    shutil.rmtree(scratch / "epochs", ignore_errors=True)
+
+
+def predictions(
+    data: DataConfig, rows: pd.DataFrame, probabilities: np.ndarray, fold: int, part: str
+) -> pd.DataFrame:
+    """One row a text: id, fold, part, the likeliest class, the probabilities."""
+    classes = list(data.labels)
+    frame = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in classes])
+    frame.insert(0, "id", rows["id"].to_numpy())
+    frame.insert(1, "fold", fold)
+    frame.insert(2, "part", part)
+    frame.insert(3, "predicted", np.array(classes)[probabilities.argmax(axis=1)])
+    return frame
+
+
+def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
+    """Fit a baseline on the training part; validation chooses nothing here."""
+    from jobshift.models.baselines import DwaLookup, Majority, Tfidf
+
+    if config.model.kind == "majority":
+        model = Majority()
+    elif config.model.kind == "dwa_lookup":
+        model = DwaLookup(section(config, "lookup"))
+    else:
+        model = Tfidf(section(config, "tfidf"), config.loss.class_weight)
+    train = parts["train"]
+    model.fit(train, targets(train, config.data, config.loss.targets), train["weight"].to_numpy())
+    return model, {part: model.probabilities(rows) for part, rows in parts.items()}, None
+
+
+def section(config: RunConfig, name: str):
+    """A section of the model's file that its kind needs; JobshiftError where it is missing."""
+    found = getattr(config, name)
+    if found is None:
+        raise JobshiftError(
+            f"conf/model/{config.model.name}.yaml: a model of the kind {config.model.kind} needs the section '{name}'"
+        )
+    return found
+
+
+def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
+    """Train a network on the training part, early stopping on validation."""
+    import torch
+
+    from jobshift.models.training import Labelled, fit, predict
+    from jobshift.texts.batches import read_tokens, sorted_batches
+
+    section(config, "tokenizer")
+    everything = pd.concat(parts.values(), ignore_index=True)
+    tokens = read_tokens(TOKENS / config.model.name / "tokens.arrow", everything["id"].tolist())
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(config.seed)
+    classes = list(config.data.labels)
+    if config.model.kind == "lstm":
+        from jobshift.models.lstm import Lstm
+
+        network = Lstm(section(config, "lstm"), tokens.vocabulary, tokens.padding, len(classes))
+        inputs = tokens
+    else:
+        from jobshift.models.encoder import Encoder, FrozenOutputs
+
+        network = Encoder(section(config, "encoder"), classes)
+        inputs = tokens
+        if config.encoder.cache_frozen:
+            inputs = FrozenOutputs(network, tokens, sorted_batches(tokens.lengths, 64))
+    start = np.cumsum([0, *map(len, parts.values())])
+    rows = {part: np.arange(start[n], start[n + 1]) for n, part in enumerate(parts)}
+    labelled = {
+        part: Labelled(
+            inputs,
+            rows[part],
+            targets(parts[part], config.data, config.loss.targets).astype(np.float32),
+            parts[part]["label"].map({name: n for n, name in enumerate(classes)}).to_numpy(np.int64),
+            parts[part]["weight"].to_numpy(np.float32),
+        )
+        for part in ("train", "val")
+    }
+    history, confusion = fit(
+        network,
+        labelled["train"],
+        labelled["val"],
+        config.loss,
+        section(config, "optimizer"),
+        section(config, "training"),
+        config.seed,
+        scratch / "epochs",
+        logger,
+    )
+    probabilities = {part: predict(network, inputs, rows[part]) for part in PARTS}
+    if logger:
+        log_results(logger, classes, confusion, parts["test"], probabilities["test"])
+    return network, probabilities, history
+
+
+def log_results(
+    logger, classes: list[str], confusion: list[list[int]], rows: pd.DataFrame, probabilities: np.ndarray
+) -> None:
+    """Hand W&B the confusion matrix on validation and the table of test predictions."""
+    matrix = [
+        [label, predicted, confusion[i][j]]
+        for i, label in enumerate(classes)
+        for j, predicted in enumerate(classes)
+    ]
+    logger.log_table("val_confusion", columns=["label", "predicted", "tasks"], data=matrix)
+    predicted = np.array(classes)[probabilities.argmax(axis=1)]
+    table = [
+        [row.id, row.label, guess, *map(float, shares)]
+        for row, guess, shares in zip(rows.itertuples(), predicted, probabilities, strict=True)
+    ]
+    columns = ["id", "label", "predicted", *(f"p_{name}" for name in classes)]
+    logger.log_table("test_predictions", columns=columns, data=table)
+    logger.log_metrics({"test_accuracy": float((predicted == rows["label"].to_numpy()).mean())})
+
+
+def tokenizer_files(config: RunConfig, folder: Path) -> None:
+    """Put the tokenizer beside an encoder, so that the folder is a whole transformers model."""
+    from jobshift.stages.tokenize import load
+
+    load(config.tokenizer).save(str(folder / "tokenizer.json"))
+    settings = Path(config.tokenizer.path) / "tokenizer_config.json"
+    if settings.is_file():
+        shutil.copyfile(settings, folder / "tokenizer_config.json")
+
+
+def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
+    """Put the finished folds together as one run."""
+    rows = pd.concat([pd.read_parquet(fold / "predictions.parquet") for fold in finished])
+    order = pd.Categorical(rows["part"], PARTS, ordered=True)
+    rows = rows.assign(order=order).sort_values(["fold", "order", "id"]).drop(columns="order")
+    write_parquet(rows, folder / "predictions.parquet")
+    histories = [
+        pd.read_csv(fold / "history.csv").assign(fold=number)
+        for number, fold in enumerate(finished)
+        if (fold / "history.csv").is_file()
+    ]
+    if histories:
+        write_csv(pd.concat(histories), folder / "history.csv")
+    for number, fold in enumerate(finished):
+        shutil.copytree(fold / "model", folder / str(number))
+    options = {
+        key: value for key, value in asdict(config).items() if value is not None and key not in ("wandb", "study")
+    }
+    write_json(options, folder / "run.json")
+    test = rows[rows["part"] == "test"]
+    logging.info("%s on %s, seed %d: %d test texts predicted", config.model.name, config.split, config.seed, len(test))

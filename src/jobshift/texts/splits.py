@@ -1,0 +1,150 @@
+"""Splits without leakage, and the measure of what leaks.
+
+Tasks of different occupations share detailed work activities (DWAs) and even whole texts, and the
+labels are largely carried by the DWA. So the primary split, `purged`, holds out whole groups of tasks
+that are linked by their first DWA or by their text, and purges from training every task that still
+shares any DWA or text with a held-out one. Validation is held out of training in the same way, so that
+early stopping and the choice of a configuration are as honest as the test. `major_group` leaves one
+SOC major group out at a time; `random` draws rows and exists only to show the gap.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+SPLITS = ("purged", "major_group", "random")
+
+
+def normalise(text: str) -> str:
+    """Fold case, width, punctuation and white space, for comparing only; models read the text itself."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(re.sub(r"[\W_]+", " ", folded).split())
+
+
+def linked_groups(*keys: pd.Series) -> pd.Series:
+    """Connected components of rows that share a value of any of `keys` (union-find).
+
+    `keys` are series over the same index, each with one value a row. Returns for each row the smallest
+    position of its component, as a string `g00042`.
+    """
+    parent = np.arange(len(keys[0]))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for key in keys:
+        first: dict[str, int] = {}
+        for row, value in enumerate(key):
+            other = root(first.setdefault(value, row))
+            mine = root(row)
+            parent[max(mine, other)] = min(mine, other)
+    roots = [root(row) for row in range(len(parent))]
+    return pd.Series([f"g{row:05d}" for row in roots], index=keys[0].index)
+
+
+def parts_of(groups: pd.Series, parts: int, seed: int) -> pd.Series:
+    """Divide whole groups into `parts` parts of nearly equal size: 0 … parts − 1 for each row.
+
+    Groups come in an order shuffled by `seed`, each into the part that is smallest so far; so a part is
+    never larger than a fair share by more than the largest group.
+    """
+    sizes = groups.value_counts().sort_index()
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    filled = np.zeros(parts, dtype=int)
+    part_of: dict[str, int] = {}
+    for position in order:
+        part = int(np.argmin(filled))
+        part_of[sizes.index[position]] = part
+        filled[part] += sizes.iloc[position]
+    return groups.map(part_of)
+
+
+def shares_any(activities: pd.Series, texts: pd.Series, held: pd.Series) -> pd.Series:
+    """True for rows that share any activity or text with a row where `held` is true.
+
+    `activities` holds each row's activities joined by spaces, `texts` the normalised texts, `held` is
+    boolean; all over the same index.
+    """
+    seen = set(" ".join(activities[held]).split())
+    by_activity = activities.map(lambda joined: not seen.isdisjoint(joined.split()))
+    return by_activity | texts.isin(set(texts[held]))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold: for each row its part (`train`, `val`, `test` or `purged`) and its leak group."""
+
+    part: pd.Series
+    group: pd.Series
+
+
+def folds(
+    tasks: pd.DataFrame, split: str, count: int, seed: int, test: float, val: float
+) -> Iterator[Fold]:
+    """Yield the folds of a split.
+
+    `tasks` has the columns `text`, `dwa` (first DWA), `dwas` (all, joined by spaces), `occupation`.
+    `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more,
+    every task is held out once), `major_group` one fold for each SOC major group, `random` one fold.
+    `val` is the share of the remaining tasks held out for validation. Raises ValueError for an unknown
+    split or shares that leave nothing to train on.
+    """
+    if not (0 < test < 1 and 0 < val < 1 and count >= 1):
+        raise ValueError(f"split.test={test} and split.val={val} must lie in (0, 1), split.folds={count} be 1 or more")
+    texts = tasks["text"].map(normalise)
+    group = linked_groups(tasks["dwa"], texts)
+    if split == "purged":
+        parts = parts_of(group, round(1 / test) if count == 1 else count, seed)
+        for number in range(count):
+            yield Fold(purge(tasks["dwas"], texts, group, parts == number, val, seed), group)
+    elif split == "major_group":
+        major = tasks["occupation"].str[:2]
+        for left_out in sorted(major.unique()):
+            yield Fold(hold_out(major == left_out, group, val, seed), major)
+    elif split == "random":
+        rows = pd.Series(tasks.index.astype(str), index=tasks.index)
+        yield Fold(hold_out(parts_of(rows, round(1 / test), seed) == 0, rows, val, seed), group)
+    else:
+        raise ValueError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
+
+
+def hold_out(held: pd.Series, group: pd.Series, val: float, seed: int) -> pd.Series:
+    """Name the parts: `held` is the test, whole groups of the rest are validation, the others training."""
+    part = pd.Series("train", index=held.index)
+    rest = group[~held]
+    part[rest.index[parts_of(rest, max(round(1 / val), 2), seed) == 0]] = "val"
+    part[held] = "test"
+    return part
+
+
+def purge(
+    activities: pd.Series, texts: pd.Series, group: pd.Series, held: pd.Series, val: float, seed: int
+) -> pd.Series:
+    """Hold `held` out, purge what shares an activity or text with it, and do the same for validation."""
+    left = ~held & ~shares_any(activities, texts, held)
+    part = pd.Series("purged", index=held.index)
+    part[held] = "test"
+    part[left] = hold_out(held[left], group[left], val, seed)
+    validation = part == "val"
+    near = shares_any(activities, texts, validation)
+    part[(part == "train") & near] = "purged"
+    return part
+
+
+def leakage(tasks: pd.DataFrame, part: pd.Series, held: str, seen: str) -> dict[str, float]:
+    """Share of the `held` rows that share a DWA, and a text, with a `seen` row (parts by name)."""
+    texts = tasks["text"].map(normalise)
+    rows, others = part == held, part == seen
+    nothing = pd.Series("", index=tasks.index)
+    unique = texts.index.astype(str).to_series(index=tasks.index)
+    return {
+        "dwa": float(shares_any(tasks["dwas"], unique, others)[rows].mean()),
+        "text": float(shares_any(nothing, texts, others)[rows].mean()),
+    }
