@@ -82,6 +82,7 @@ class Study:
     models: list[str] = MISSING
     seeds: list[int] = MISSING
     sources: list[str] = field(default_factory=list)
+    tokenizers: list[str] = field(default_factory=list)
     split: Folds = field(default_factory=Folds)
     contrast: Contrast = field(default_factory=Contrast)
 

@@ -1,4 +1,4 @@
-"""Models without a network: the majority, a lookup of the activity's label, and bag of words.
+"""Models without a network: the majority, a lookup of its activities' label, and bag of words.
 
 They stand in every table: what they reach needs no language model. Each is fitted on texts (and their
 activities) with a label distribution a text, and is kept as safetensors and JSON, never as a pickle.
@@ -30,7 +30,7 @@ class Majority:
         (folder / "prior.json").write_text(json.dumps(self.prior.tolist()) + "\n")
 
 
-class DwaLookup:
+class ActivityLookup:
     """Gives a text the mean training label of its activities, without reading it.
 
     An activity that training never saw is replaced by its intermediate (IWA) or generalized work

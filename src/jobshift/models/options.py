@@ -13,20 +13,21 @@ class ModelOptions:
     """What the model is called and what it is."""
 
     name: str = MISSING
-    kind: str = MISSING  # majority, dwa_lookup, tfidf, lstm, encoder
+    kind: str = MISSING  # majority, lookup, tfidf, lstm, encoder
 
 
 @dataclass
 class TokenizerOptions:
-    """Which tokenizer, and where texts are cut; null for a model that reads the text itself."""
+    """Which tokenizer, and where texts are cut; `conf/tokenizer/NAME.yaml`."""
 
+    name: str = MISSING
     path: str = MISSING  # a folder with tokenizer.json, or the name of a model on the hub
     max_length: int = 96  # tokens, with the special ones
 
 
 @dataclass
 class LookupOptions:
-    """The DWA lookup."""
+    """The lookup of a task's activities."""
 
     # Levels to look at, the most specific first; an activity that training never saw at one level is
     # looked up at the next.

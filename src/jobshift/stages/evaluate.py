@@ -87,6 +87,7 @@ def run(config: Config) -> None:
         "reliability": reliability,
         "confusion": pd.concat(confusion, names=RUN).reset_index(RUN),
         "calibration": pd.concat(diagram, names=RUN).reset_index(RUN),
+        "history": history_frame(runs),
     }.items():
         write_csv(frame, TABLES / f"{name}.csv")
     notes = bootstrap_notes(config, pd.concat(tasks.values())["weight"])
@@ -98,6 +99,18 @@ def run(config: Config) -> None:
     }.items():
         with complete_file(TABLES / f"{name}.tex") as partial:
             partial.write_text(latex, encoding="utf-8")
+
+
+def history_frame(runs: list[Run]) -> pd.DataFrame:
+    """The training histories of the runs that have one (networks), one below the other."""
+    columns = [*RUN, "fold", "epoch", "step", "lr", "train_loss", "gradient_norm"]
+    columns += ["val_loss", "val_accuracy", "val_cohen_kappa"]
+    frames = [pd.DataFrame(columns=columns)]
+    for model, seed, split in runs:
+        path = Path("models", model, f"{split}-{seed}", "history.csv")
+        if path.is_file():
+            frames.append(pd.read_csv(path).assign(model=model, seed=seed, split=split))
+    return pd.concat(frames[1:] or frames)[columns]
 
 
 def check(config: Config) -> None:

@@ -80,14 +80,15 @@ def shares(values: pd.Series) -> dict[str, dict[str, float]]:
 
 def write_splits(folder: Path, tasks: pd.DataFrame, config: Config, schema):
     """Write tasks.parquet and every fold of every split below `folder`; yield what the card says of each."""
-    from jobshift.texts.splits import SPLITS, folds
+    from jobshift.texts.splits import SPLITS, folds, normalise
 
     options = config.split
+    texts = tasks["text"].map(normalise)
     for split in SPLITS:
         split_card = []
         try:
             all_folds = list(
-                folds(tasks, split, options.folds, options.seed, options.test, options.val)
+                folds(tasks, texts, split, options.folds, options.seed, options.test, options.val)
             )
         except ValueError as error:
             raise JobshiftError(f"conf/prepare.yaml: {error}") from error
@@ -106,11 +107,11 @@ def write_splits(folder: Path, tasks: pd.DataFrame, config: Config, schema):
                 write_parquet(
                     chosen.sort_values("id"), folder / split / str(number) / f"{part}.parquet"
                 )
-            split_card.append(fold_card(tasks, fold))
+            split_card.append(fold_card(tasks["dwas"], texts, fold))
         yield split, split_card
 
 
-def fold_card(tasks: pd.DataFrame, fold) -> dict:
+def fold_card(activities: pd.Series, texts: pd.Series, fold) -> dict:
     """Sizes and measured leakage of one fold."""
     from jobshift.texts.splits import leakage
 
@@ -119,7 +120,7 @@ def fold_card(tasks: pd.DataFrame, fold) -> dict:
         "groups": {part: int(fold.group[fold.part == part].nunique()) for part in PARTS},
         "leakage": {
             f"{held} from {seen}": {
-                what: round(share, 6) for what, share in leakage(tasks, fold.part, held, seen).items()
+                what: round(share, 6) for what, share in leakage(activities, texts, fold.part, held, seen).items()
             }
             for held, seen in (("test", "train"), ("test", "val"), ("val", "train"))
         },

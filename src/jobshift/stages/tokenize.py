@@ -1,23 +1,24 @@
-"""tokenize: the token ids of every text of a data set, once a model, as Arrow; truncation is counted.
+"""tokenize: the token ids of every text of a data set, once a tokenizer, as Arrow; truncation is counted.
 
-The fast tokenizer of the model's own folder (`tokenizer.json`) or of the hub. A model that reads the
-text itself has `tokenizer: null`; for it there is only the report that says so.
+The fast tokenizer of a model's own folder (`tokenizer.json`) or of the hub; models may share one.
 """
 
+import hashlib
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from omegaconf import MISSING
 
-from jobshift.config import RunConfig
+from jobshift.config import DataConfig
 from jobshift.errors import JobshiftError
 from jobshift.models.options import TokenizerOptions
 from jobshift.outputs import complete_folder, write_json
 
 PREPARED = Path("data/prepared")
 TOKENS = Path("data/tokens")
-Config = RunConfig
 
 
 def load(options: TokenizerOptions):
@@ -48,40 +49,53 @@ def padding_id(tokenizer) -> int:
     raise JobshiftError("tokenizer.path: the tokenizer has no padding token; choose another")
 
 
-def run(config: RunConfig) -> None:
-    """Write data/tokens/<model>/report.json and, where the model has a tokenizer, tokens.arrow."""
+@dataclass
+class Config:
+    """Schema of conf/tokenize.yaml."""
+
+    data: DataConfig = MISSING
+    tokenizer: TokenizerOptions = MISSING
+
+
+def run(config: Config) -> None:
+    """Write data/tokens/<tokenizer>/: tokens.arrow and report.json."""
     from jobshift.texts.batches import Tokens, write_tokens
 
-    name = config.model.name
-    with complete_folder(TOKENS / name) as folder:
-        if config.tokenizer is None:
-            write_json({"tokenizer": None, "note": "the model reads the text itself"}, folder / "report.json")
-            return
-        file = PREPARED / config.data.name / "tasks.parquet"
-        if not file.is_file():
-            raise JobshiftError(f"{file} is missing; run the stage prepare first")
-        tasks = pd.read_parquet(file, columns=["id", "text"])
-        tokenizer = load(config.tokenizer)
-        padding = padding_id(tokenizer)
-        tokenizer.no_padding()
-        encoded = tokenizer.encode_batch(tasks["text"].tolist())
-        lengths = np.array([len(each.ids) for each in encoded])
-        ids = np.concatenate([np.array(each.ids, dtype=np.int32) for each in encoded])
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        vocabulary = tokenizer.get_vocab_size(with_added_tokens=True)
-        tokens = Tokens(ids, offsets, vocabulary, padding)
+    file = PREPARED / config.data.name / "tasks.parquet"
+    if not file.is_file():
+        raise JobshiftError(f"{file} is missing; run the stage prepare first")
+    tasks = pd.read_parquet(file, columns=["id", "text"])
+    options = config.tokenizer
+    tokenizer = load(options)
+    padding = padding_id(tokenizer)
+    tokenizer.no_padding()
+    encoded = tokenizer.encode_batch(tasks["text"].tolist())
+    lengths = np.array([len(each.ids) for each in encoded])
+    tokens = Tokens(
+        ids=np.concatenate([np.array(each.ids, dtype=np.int32) for each in encoded]),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]),
+        vocabulary=tokenizer.get_vocab_size(with_added_tokens=True),
+        padding=padding,
+    )
+    report = {
+        "data": config.data.name,
+        "tokenizer": options.path,
+        "max_length": options.max_length,
+        "texts": len(tasks),
+        "tokens": int(lengths.sum()),
+        "mean_length": round(float(lengths.mean()), 3),
+        "longest": int(lengths.max()),
+        "truncated": sum(bool(each.overflowing) for each in encoded),
+    }
+    with complete_folder(TOKENS / options.name) as folder:
         write_tokens(folder / "tokens.arrow", tasks["id"].tolist(), tokens)
-        report = {
-            "tokenizer": config.tokenizer.path,
-            "max_length": config.tokenizer.max_length,
-            "texts": len(tasks),
-            "tokens": int(lengths.sum()),
-            "mean_length": round(float(lengths.mean()), 3),
-            "longest": int(lengths.max()),
-            "truncated": sum(bool(each.overflowing) for each in encoded),
-        }
+        report["sha256"] = hashlib.sha256((folder / "tokens.arrow").read_bytes()).hexdigest()
         write_json(report, folder / "report.json")
     logging.info(
         "%s: %d texts, %.1f tokens on average, %d truncated at %d",
-        name, report["texts"], report["mean_length"], report["truncated"], report["max_length"],
+        options.name,
+        report["texts"],
+        report["mean_length"],
+        report["truncated"],
+        report["max_length"],
     )

@@ -25,7 +25,7 @@ MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")
 PARTS = ("train", "val", "test")
 NETWORKS = ("lstm", "encoder")
-BASELINES = ("majority", "dwa_lookup", "tfidf")
+BASELINES = ("majority", "lookup", "tfidf")
 Config = RunConfig
 
 
@@ -49,7 +49,7 @@ def run(config: RunConfig) -> None:
     try:
         for fold in folds:
             if not (scratch / fold.name / "finished").is_dir():
-                if len(folds) > 1:
+                if len(folds) > 1 and config.model.kind in NETWORKS:
                     logging.info("%s: fold %s of %d", name, fold.name, len(folds))
                 fit_fold(config, fold, scratch / fold.name, logger)
     finally:
@@ -66,9 +66,10 @@ def fingerprint(config: RunConfig, folds: list[Path]) -> str:
     """Hash of all that decides a run's result: its options, its data and its tokens."""
     options = {key: value for key, value in asdict(config).items() if key not in ("wandb", "study")}
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-    tokens = TOKENS / config.model.name / "tokens.arrow"
     files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
-    for file in [*files, *([tokens] if tokens.is_file() else [])]:
+    if config.tokenizer:
+        files.append(TOKENS / config.tokenizer.name / "report.json")
+    for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -150,12 +151,12 @@ def predictions(
 
 def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
     """Fit a baseline on the training part; validation chooses nothing here."""
-    from jobshift.models.baselines import DwaLookup, Majority, Tfidf
+    from jobshift.models.baselines import ActivityLookup, Majority, Tfidf
 
     if config.model.kind == "majority":
         model = Majority()
-    elif config.model.kind == "dwa_lookup":
-        model = DwaLookup(section(config, "lookup"))
+    elif config.model.kind == "lookup":
+        model = ActivityLookup(section(config, "lookup"))
     else:
         model = Tfidf(section(config, "tfidf"), config.loss.class_weight)
     train = parts["train"]
@@ -182,7 +183,7 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
 
     section(config, "tokenizer")
     everything = pd.concat(parts.values(), ignore_index=True)
-    tokens = read_tokens(TOKENS / config.model.name / "tokens.arrow", everything["id"].tolist())
+    tokens = read_tokens(TOKENS / config.tokenizer.name / "tokens.arrow", everything["id"].tolist())
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
     classes = list(config.data.labels)

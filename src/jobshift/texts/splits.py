@@ -86,11 +86,12 @@ class Fold:
 
 
 def folds(
-    tasks: pd.DataFrame, split: str, count: int, seed: int, test: float, val: float
+    tasks: pd.DataFrame, texts: pd.Series, split: str, count: int, seed: int, test: float, val: float
 ) -> Iterator[Fold]:
     """Yield the folds of a split.
 
-    `tasks` has the columns `text`, `dwa` (first DWA), `dwas` (all, joined by spaces), `occupation`.
+    `tasks` has the columns `dwa` (first DWA), `dwas` (all, joined by spaces) and `occupation`; `texts` are
+    its normalised texts.
     `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more,
     every task is held out once), `major_group` one fold for each SOC major group, `random` one fold.
     `val` is the share of the remaining tasks held out for validation. Raises ValueError for an unknown
@@ -98,7 +99,6 @@ def folds(
     """
     if not (0 < test < 1 and 0 < val < 1 and count >= 1):
         raise ValueError(f"split.test={test} and split.val={val} must lie in (0, 1), split.folds={count} be 1 or more")
-    texts = tasks["text"].map(normalise)
     group = linked_groups(tasks["dwa"], texts)
     if split == "purged":
         parts = parts_of(group, round(1 / test) if count == 1 else count, seed)
@@ -138,13 +138,17 @@ def purge(
     return part
 
 
-def leakage(tasks: pd.DataFrame, part: pd.Series, held: str, seen: str) -> dict[str, float]:
-    """Share of the `held` rows that share a DWA, and a text, with a `seen` row (parts by name)."""
-    texts = tasks["text"].map(normalise)
+def leakage(
+    activities: pd.Series, texts: pd.Series, part: pd.Series, held: str, seen: str
+) -> dict[str, float]:
+    """Share of the `held` rows that share a DWA, and a text, with a `seen` row (parts by name).
+
+    `activities` and `texts` as in `shares_any`.
+    """
     rows, others = part == held, part == seen
-    nothing = pd.Series("", index=tasks.index)
-    unique = texts.index.astype(str).to_series(index=tasks.index)
+    seen_activities = set(" ".join(activities[others]).split())
+    by_activity = activities[rows].map(lambda joined: not seen_activities.isdisjoint(joined.split()))
     return {
-        "dwa": float(shares_any(tasks["dwas"], unique, others)[rows].mean()),
-        "text": float(shares_any(nothing, texts, others)[rows].mean()),
+        "dwa": float(by_activity.mean()),
+        "text": float(texts[rows].isin(set(texts[others])).mean()),
     }

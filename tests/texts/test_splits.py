@@ -1,0 +1,149 @@
+"""Splits and leakage: hand-made examples, and properties over random task lists."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jobshift.texts.splits import (
+    folds,
+    leakage,
+    linked_groups,
+    normalise,
+    parts_of,
+    purge,
+    shares_any,
+)
+
+
+def series(*values: object) -> pd.Series:
+    return pd.Series(values)
+
+
+def test_normalise_folds_case_width_and_punctuation():
+    assert normalise("  Answer the TELEPHONE, politely! ") == "answer the telephone politely"
+    assert normalise("Ｆｕｌｌ　ｗｉｄｔｈ_text") == "full width text"
+    assert normalise("…") == ""
+
+
+def test_linked_groups_follow_chains_over_both_keys():
+    # Rows 0 and 2 share activity A, rows 2 and 3 share text z: one chain. Row 1 stands alone.
+    groups = linked_groups(series("A", "B", "A", "C"), series("x", "y", "z", "z"))
+    assert groups.tolist() == ["g00000", "g00001", "g00000", "g00000"]
+
+
+def test_parts_keep_groups_whole_and_are_even():
+    groups = series(*"aaabbbccdd")
+    parts = parts_of(groups, 2, seed=0)
+    assert groups.groupby(parts).nunique().sum() == 4  # no group in two parts
+    assert sorted(parts.value_counts()) == [5, 5]  # 3 + 2 and 3 + 2 rows
+
+
+def test_shares_any_sees_every_activity_and_text():
+    activities = series("A B", "B", "C", "D")
+    texts = series("one", "two", "three", "one")
+    held = series(True, False, False, False)
+    # Row 1 shares activity B with the held row 0, row 3 its text, row 2 nothing.
+    assert shares_any(activities, texts, held).tolist() == [True, True, False, True]
+
+
+def test_purge_removes_what_shares_an_activity_or_text_with_the_test():
+    activities = series("A B", "B C", "C", "D", "E", "F")
+    texts = series("t0", "t1", "t2", "t0", "t4", "t5")
+    group = series(*"abcdef")
+    held = series(True, False, False, False, False, False)
+    part = purge(activities, texts, group, held, val=0.34, seed=0)
+    assert part[0] == "test"
+    assert part[1] == "purged"  # shares B with the test
+    assert part[3] == "purged"  # shares its text with the test
+    # Rows 2, 4 and 5 share nothing: one of the three is validation, two are training.
+    assert sorted(part[[2, 4, 5]]) == ["train", "train", "val"]
+
+
+def test_leakage_counts_shares_of_the_held_rows():
+    activities = series("A", "B", "A", "C")
+    texts = series("x", "y", "q", "y")
+    part = series("test", "test", "train", "train")
+    # Test row 0 shares activity A with training, test row 1 the text y: one half each.
+    assert leakage(activities, texts, part, "test", "train") == {"dwa": 0.5, "text": 0.5}
+
+
+def test_major_group_leaves_each_group_out_once():
+    tasks = pd.DataFrame(
+        {
+            "dwa": list("ABCDEFGH"),
+            "dwas": list("ABCDEFGH"),
+            "occupation": ["11-1"] * 3 + ["13-2"] * 3 + ["15-3"] * 2,
+        }
+    )
+    texts = pd.Series([f"text {row}" for row in range(8)])
+    held = [
+        set(tasks["occupation"][fold.part == "test"].str[:2])
+        for fold in folds(tasks, texts, "major_group", 1, 0, 0.2, 0.3)
+    ]
+    assert held == [{"11"}, {"13"}, {"15"}]
+
+
+def test_unknown_split_and_senseless_shares_are_refused():
+    tasks = pd.DataFrame({"dwa": ["A"], "dwas": ["A"], "occupation": ["11-1"]})
+    with pytest.raises(ValueError, match="no split 'stratified'"):
+        list(folds(tasks, series("x"), "stratified", 1, 0, 0.2, 0.1))
+    with pytest.raises(ValueError, match=r"split\.test=0"):
+        list(folds(tasks, series("x"), "purged", 1, 0, 0, 0.1))
+
+
+@st.composite
+def task_lists(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.Series]:
+    """Tasks with one to three of few activities and few texts, so that much is shared."""
+    rows = draw(
+        st.lists(
+            st.tuples(
+                st.lists(st.integers(0, 30), min_size=1, max_size=3, unique=True),
+                st.integers(0, 40),
+            ),
+            min_size=5,
+            max_size=60,
+        )
+    )
+    tasks = pd.DataFrame(
+        {
+            "dwa": [f"D{activities[0]}" for activities, _ in rows],
+            "dwas": [" ".join(f"D{each}" for each in sorted(activities)) for activities, _ in rows],
+            "occupation": "11-1011.00",
+        }
+    )
+    return tasks, pd.Series([f"text {text}" for _, text in rows])
+
+
+@settings(max_examples=60, deadline=None)
+@given(task_lists(), st.integers(1, 4), st.integers(0, 5))
+def test_purged_parts_share_nothing_and_lose_no_row(
+    made: tuple[pd.DataFrame, pd.Series], count: int, seed: int
+):
+    tasks, texts = made
+    tested = []
+    for fold in folds(tasks, texts, "purged", count, seed, 0.25, 0.2):
+        assert set(fold.part) <= {"train", "val", "test", "purged"}
+        seen: dict[str, tuple[set[str], set[str]]] = {}
+        for part in ("train", "val", "test"):
+            rows = fold.part == part
+            seen[part] = (set(" ".join(tasks["dwas"][rows]).split()), set(texts[rows]))
+        for one, other in (("train", "test"), ("val", "test"), ("train", "val")):
+            assert seen[one][0].isdisjoint(seen[other][0])
+            assert seen[one][1].isdisjoint(seen[other][1])
+        tested += list(tasks.index[fold.part == "test"])
+    assert len(tested) == len(set(tested))
+    if count > 1:
+        assert sorted(tested) == list(tasks.index)  # every task is held out exactly once
+
+
+@settings(max_examples=30, deadline=None)
+@given(task_lists(), st.integers(0, 5))
+def test_splits_depend_on_the_seed_alone(made: tuple[pd.DataFrame, pd.Series], seed: int):
+    tasks, texts = made
+    for split in ("purged", "random"):
+        first, second = (
+            next(iter(folds(tasks, texts, split, 1, seed, 0.25, 0.2))) for _ in range(2)
+        )
+        assert first.part.equals(second.part)
+        assert first.group.equals(second.group)
