@@ -184,9 +184,18 @@ def load_params() -> Study:
 
 def explain(error: Exception) -> str:
     """Put an error of Hydra, OmegaConf or YAML into one sentence without their internals."""
-    lines = [line.strip() for each in (error, error.__cause__) for line in str(each or "").splitlines()]
+    lines = [
+        line.strip() for each in (error, error.__cause__) for line in str(each or "").splitlines()
+    ]
     key = getattr(error, "full_key", None) or getattr(error.__cause__, "full_key", None)
-    noise = ("full_key:", "object_type=", "reference_type=", "Config search path", "provider=", "To append")
+    noise = (
+        "full_key:",
+        "object_type=",
+        "reference_type=",
+        "Config search path",
+        "provider=",
+        "To append",
+    )
     said = list(dict.fromkeys(line for line in lines if line and not line.startswith(noise)))
     sentence = re.sub(r" raised while composing config:", ":", " ".join(said))
     sentence = re.sub(r"In '([^']+)':", rf"{CONF}/\1.yaml:", sentence)

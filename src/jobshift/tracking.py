@@ -36,14 +36,20 @@ def wandb_logger(options: WandbOptions, group: str, name: str, config: dict):
     if mode == "auto":
         mode = "online" if has_key() else "offline"
         if mode == "offline":
-            logging.info("W&B: no key, so this run is logged offline; `wandb sync wandb/offline-run-*` sends it")
+            logging.info(
+                "W&B: no key, so this run is logged offline; `wandb sync wandb/offline-run-*` sends it"
+            )
     try:
         return start(options.project, group, name, config, mode == "offline")
     except Exception as error:  # W&B raises many kinds, and none may stop a training run
         if mode == "offline":
-            logging.warning("W&B could not start (%s); this run is not logged", type(error).__name__)
+            logging.warning(
+                "W&B could not start (%s); this run is not logged", type(error).__name__
+            )
             return None
-        logging.warning("W&B does not answer (%s), so this run is logged offline", type(error).__name__)
+        logging.warning(
+            "W&B does not answer (%s), so this run is logged offline", type(error).__name__
+        )
         return start(options.project, group, name, config, offline=True)
 
 

@@ -1,5 +1,6 @@
 """Batches of like length: every row once, little padding, the order fixed by seed and epoch."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,7 @@ def test_batches_do_not_overlap_in_length(lengths, size):
     # Sorted by their shortest text, no batch starts below the longest of the one before it.
     for batches in (length_batches(lengths, size, 0, 0), sorted_batches(lengths, size)):
         spans = sorted((lengths[rows].min(), lengths[rows].max()) for rows in batches)
-        assert all(one[1] <= two[0] for one, two in zip(spans, spans[1:], strict=False))
+        assert all(one[1] <= two[0] for one, two in pairwise(spans))
 
 
 def test_epochs_differ():

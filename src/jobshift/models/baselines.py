@@ -5,8 +5,8 @@ activities) with a label distribution a text, and is kept as safetensors and JSO
 """
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -39,12 +39,14 @@ class ActivityLookup:
     """
 
     # Number of parts of 4.A.2.a.4.I09.D03 that name the activity at each level.
-    PARTS = {"dwa": 7, "iwa": 6, "gwa": 5}
+    PARTS: ClassVar = {"dwa": 7, "iwa": 6, "gwa": 5}
 
     def __init__(self, options: LookupOptions):
         unknown = [level for level in options.levels if level not in self.PARTS]
         if unknown:
-            raise ValueError(f"lookup.levels has {unknown[0]!r}; choose from {', '.join(self.PARTS)}")
+            raise ValueError(
+                f"lookup.levels has {unknown[0]!r}; choose from {', '.join(self.PARTS)}"
+            )
         self.depths = [self.PARTS[level] for level in options.levels]
 
     @staticmethod
@@ -73,7 +75,10 @@ class ActivityLookup:
     def probabilities(self, rows: pd.DataFrame) -> np.ndarray:
         """Probabilities [rows, classes], the mean over each row's activities."""
         return np.array(
-            [np.mean([self.look_up(each) for each in joined.split()], axis=0) for joined in rows["dwas"]]
+            [
+                np.mean([self.look_up(each) for each in joined.split()], axis=0)
+                for joined in rows["dwas"]
+            ]
         )
 
     def save(self, folder: Path) -> None:

@@ -5,12 +5,10 @@ The network is the model's own `AutoModelForSequenceClassification`, so a finish
 and training reads its outputs: the upper layers see them as input embeddings.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from omegaconf import MISSING
 from torch import Tensor, nn
 
 from jobshift.errors import JobshiftError

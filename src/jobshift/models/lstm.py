@@ -1,9 +1,7 @@
 """A bidirectional LSTM over token embeddings that are learned from the training texts alone."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from jobshift.models.options import LstmOptions

@@ -22,7 +22,11 @@ import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchmetrics.classification import MulticlassAccuracy, MulticlassCohenKappa, MulticlassConfusionMatrix
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassCohenKappa,
+    MulticlassConfusionMatrix,
+)
 
 from jobshift.errors import JobshiftError
 from jobshift.models.options import LossOptions, OptimizerOptions, TrainingOptions
@@ -153,7 +157,9 @@ class Classifier(pl.LightningModule):
         self.whole_epoch.append((value, len(weights)))
         return loss
 
-    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+    def configure_gradient_clipping(
+        self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None
+    ):
         """Clip by the norm over all gradients, and log that norm."""
         trained = [parameter for parameter in self.parameters() if parameter.grad is not None]
         norm = nn.utils.clip_grad_norm_(trained, self.optimizer.clip)
@@ -164,7 +170,7 @@ class Classifier(pl.LightningModule):
                 "gradient_norm": float(norm),
             }
             self.recent = []
-            self.record(row)
+            self.record(row, self.global_step + 1)  # the step under way is not counted yet
 
     def validation_step(self, batch: tuple[Tensor, ...], number: int) -> None:
         """Add one batch to the validation measures."""
@@ -183,7 +189,7 @@ class Classifier(pl.LightningModule):
             "val_cohen_kappa": float(self.val_kappa.compute()),
         }
         self.log_dict(row, logger=False)
-        self.record(row)
+        self.record(row, self.global_step)
         self.confusion = self.val_confusion.compute().tolist()
         for metric in (self.val_accuracy, self.val_kappa, self.val_confusion):
             metric.reset()
@@ -213,13 +219,11 @@ class Classifier(pl.LightningModule):
                 f"than twice that of guessing; lower optimizer.lr (now {self.optimizer.lr:g})"
             )
 
-    def record(self, row: dict[str, float]) -> None:
+    def record(self, row: dict[str, float], step: int) -> None:
         """Append a row to the history and hand it to the logger."""
-        if self.trainer.sanity_checking:
-            return
-        self.history.append({"epoch": self.current_epoch, "step": self.global_step, **row})
+        self.history.append({"epoch": self.current_epoch, "step": step, **row})
         if self.logger:
-            self.logger.log_metrics(row, step=self.global_step)
+            self.logger.log_metrics(row, step=step)
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
         """Keep the history, so that a resumed run has all of it."""
@@ -234,7 +238,10 @@ class Classifier(pl.LightningModule):
         trained = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(
             [
-                {"params": [p for p in trained if p.ndim >= 2], "weight_decay": self.optimizer.weight_decay},
+                {
+                    "params": [p for p in trained if p.ndim >= 2],
+                    "weight_decay": self.optimizer.weight_decay,
+                },
                 {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
             ],
             lr=self.optimizer.lr,
@@ -296,12 +303,18 @@ def fit(
     weights = torch.from_numpy(balanced(train.targets, loss.class_weight))
     model = Classifier(network, loss, optimizer, steps, weights, seed, training.log_every)
     mode = "min" if training.monitor == "val_loss" else "max"
-    keep = dict(dirpath=checkpoints, enable_version_counter=False, save_on_train_epoch_end=True)
+    keep = {
+        "dirpath": checkpoints,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
     best = ModelCheckpoint(
         filename="best", monitor=training.monitor, mode=mode, save_weights_only=True, **keep
     )
     last = ModelCheckpoint(filename="last", **keep)
-    stopping = EarlyStopping(training.monitor, mode=mode, patience=training.patience, check_finite=False)
+    stopping = EarlyStopping(
+        training.monitor, mode=mode, patience=training.patience, check_finite=False
+    )
     with warnings.catch_warnings():
         # One worker is right for batches that are ready in memory; the rest is Lightning's advice.
         warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -324,9 +337,20 @@ def fit(
         trainer.fit(
             model, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True
         )
-    state = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")["state_dict"]
+    state = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")[
+        "state_dict"
+    ]
     model.load_state_dict(state)
-    columns = ["epoch", "step", "lr", "train_loss", "gradient_norm", "val_loss", "val_accuracy", "val_cohen_kappa"]
+    columns = [
+        "epoch",
+        "step",
+        "lr",
+        "train_loss",
+        "gradient_norm",
+        "val_loss",
+        "val_accuracy",
+        "val_cohen_kappa",
+    ]
     return pd.DataFrame(model.history).reindex(columns=columns), getattr(model, "confusion", [])
 
 

@@ -28,7 +28,9 @@ def load(options: TokenizerOptions):
     file = Path(options.path) / "tokenizer.json"
     try:
         tokenizer = (
-            Tokenizer.from_file(str(file)) if file.is_file() else Tokenizer.from_pretrained(options.path)
+            Tokenizer.from_file(str(file))
+            if file.is_file()
+            else Tokenizer.from_pretrained(options.path)
         )
     except Exception as error:  # the library raises bare Exception
         raise JobshiftError(

@@ -39,9 +39,13 @@ def run(config: RunConfig) -> None:
     if config.loss.targets not in ("soft", "hard"):
         raise JobshiftError(f"loss.targets is '{config.loss.targets}'; choose soft or hard")
     split = PREPARED / config.data.name / config.split
-    folds = sorted((path for path in split.glob("*") if path.name.isdigit()), key=lambda p: int(p.name))
+    folds = sorted(
+        (path for path in split.glob("*") if path.name.isdigit()), key=lambda p: int(p.name)
+    )
     if not folds:
-        raise JobshiftError(f"{split} is missing or empty; run the stage prepare, or choose another split")
+        raise JobshiftError(
+            f"{split} is missing or empty; run the stage prepare, or choose another split"
+        )
     name = f"{config.model.name}/{config.split}-{config.seed}"
     scratch = CHECKPOINTS / name
     claim(scratch, fingerprint(config, folds))
@@ -124,7 +128,8 @@ def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
     model, probabilities, history = fit(config, parts, scratch, logger)
     with complete_folder(scratch / "finished") as folder:
         frames = [
-            predictions(config.data, parts[part], probabilities[part], int(fold.name), part) for part in PARTS
+            predictions(config.data, parts[part], probabilities[part], int(fold.name), part)
+            for part in PARTS
         ]
         write_parquet(pd.concat(frames), folder / "predictions.parquet")
         if history is not None:
@@ -206,7 +211,9 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
             inputs,
             rows[part],
             targets(parts[part], config.data, config.loss.targets).astype(np.float32),
-            parts[part]["label"].map({name: n for n, name in enumerate(classes)}).to_numpy(np.int64),
+            parts[part]["label"]
+            .map({name: n for n, name in enumerate(classes)})
+            .to_numpy(np.int64),
             parts[part]["weight"].to_numpy(np.float32),
         )
         for part in ("train", "val")
@@ -229,7 +236,11 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
 
 
 def log_results(
-    logger, classes: list[str], confusion: list[list[int]], rows: pd.DataFrame, probabilities: np.ndarray
+    logger,
+    classes: list[str],
+    confusion: list[list[int]],
+    rows: pd.DataFrame,
+    probabilities: np.ndarray,
 ) -> None:
     """Hand W&B the confusion matrix on validation and the table of test predictions."""
     matrix = [
@@ -274,8 +285,16 @@ def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
     for number, fold in enumerate(finished):
         shutil.copytree(fold / "model", folder / str(number))
     options = {
-        key: value for key, value in asdict(config).items() if value is not None and key not in ("wandb", "study")
+        key: value
+        for key, value in asdict(config).items()
+        if value is not None and key not in ("wandb", "study")
     }
     write_json(options, folder / "run.json")
     test = rows[rows["part"] == "test"]
-    logging.info("%s on %s, seed %d: %d test texts predicted", config.model.name, config.split, config.seed, len(test))
+    logging.info(
+        "%s on %s, seed %d: %d test texts predicted",
+        config.model.name,
+        config.split,
+        config.seed,
+        len(test),
+    )

@@ -41,7 +41,9 @@ class Tokens:
         lengths = self.lengths[rows]
         mask = np.arange(lengths.max()) < lengths[:, None]
         ids = np.full(mask.shape, self.padding, dtype=np.int64)
-        ids[mask] = np.concatenate([self.ids[self.offsets[row] : self.offsets[row + 1]] for row in rows])
+        ids[mask] = np.concatenate(
+            [self.ids[self.offsets[row] : self.offsets[row + 1]] for row in rows]
+        )
         return ids, mask.astype(np.int64)
 
 
@@ -70,7 +72,9 @@ def read_tokens(file: Path, ids: list[str]) -> Tokens:
     place = {name: row for row, name in enumerate(table["id"].to_pylist())}
     missing = [name for name in ids if name not in place]
     if missing:
-        raise JobshiftError(f"{file} has no tokens of the text {missing[0]}; run the stage tokenize again")
+        raise JobshiftError(
+            f"{file} has no tokens of the text {missing[0]}; run the stage tokenize again"
+        )
     return everything.take(np.array([place[name] for name in ids]))
 
 

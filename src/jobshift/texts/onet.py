@@ -28,6 +28,11 @@ class Prepared:
     facts: dict[str, str]
 
 
+def joined(names: pd.Series) -> str:
+    """The distinct names in order, joined by spaces."""
+    return " ".join(sorted(set(names)))
+
+
 def prepare(raw: Path, exposure: list[str]) -> Prepared:
     """Join `onet_tasks` and `rubric_ratings` under `raw` into one row a task.
 
@@ -46,7 +51,9 @@ def prepare(raw: Path, exposure: list[str]) -> Prepared:
 
     read = len(links)
     links = keep(links, ~links.duplicated(["Task ID", "DWA ID"]), "link stands twice")
-    links = keep(links, links["Task"].map(normalise) != "", "task statement without a letter or digit")
+    links = keep(
+        links, links["Task"].map(normalise) != "", "task statement without a letter or digit"
+    )
     links = keep(links, links["DWA ID"].isin(set(ratings["dwa_id"])), "activity without a rating")
     several = links.groupby("Task ID")[["Task", "O*NET-SOC Code"]].nunique().max(axis=1)
     if (several > 1).any():
@@ -57,7 +64,6 @@ def prepare(raw: Path, exposure: list[str]) -> Prepared:
         )
 
     votes = links[["Task ID", "DWA ID"]].merge(ratings, left_on="DWA ID", right_on="dwa_id")
-    by_task = links.sort_values(["Task ID", "DWA ID"]).groupby("Task ID")
     listed = links.groupby("Task ID")
     tasks = pd.DataFrame(
         {
@@ -66,8 +72,8 @@ def prepare(raw: Path, exposure: list[str]) -> Prepared:
             "occupation": listed["O*NET-SOC Code"].first(),
             "title": listed["Title"].first(),
             "dwa": listed["DWA ID"].first(),
-            "dwas": by_task["DWA ID"].agg(" ".join),
-            "gwas": by_task["GWA"].agg(lambda gwas: " ".join(sorted(set(gwas)))),
+            "dwas": listed["DWA ID"].agg(joined),
+            "gwas": listed["GWA"].agg(joined),
             # This source does not tell core from supplemental tasks, so all weigh the same.
             "weight": 1.0,
         }
@@ -92,5 +98,7 @@ def prepare(raw: Path, exposure: list[str]) -> Prepared:
         "exposure ties": int(tied(exposed).sum()),
         "automation ties": int(tied(automated).sum()),
     }
-    facts = {"task weights": "equal (core and supplemental tasks are not told apart in this source)"}
+    facts = {
+        "task weights": "equal (core and supplemental tasks are not told apart in this source)"
+    }
     return Prepared(tasks, counts, dropped, facts)

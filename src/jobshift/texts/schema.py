@@ -60,13 +60,17 @@ def checked(file: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
             f"{file} is missing; bring it with `jobshift fetch source={file.parent.name}`"
         )
     try:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8")
+        frame = pd.read_csv(
+            file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8"
+        )
     except (ValueError, UnicodeDecodeError) as error:
         raise JobshiftError(f"{file} cannot be read as CSV in UTF-8: {error}") from error
     return valid(frame, schema, str(file), header=True)[list(schema.columns)]
 
 
-def valid(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str, header: bool = False) -> pd.DataFrame:
+def valid(
+    frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str, header: bool = False
+) -> pd.DataFrame:
     """Return `frame` if it fits `schema`, else raise JobshiftError about the first violation.
 
     `header` says that rows are lines of a file below a header line, and are named by their line.
@@ -80,8 +84,14 @@ def valid(frame: pd.DataFrame, schema: pa.DataFrameSchema, file: str, header: bo
         raise JobshiftError(
             f"{file}: column '{case['failure_case']}' is missing; it has {', '.join(map(str, frame.columns))}"
         )
-    where = "" if pd.isna(case["index"]) else f", {'line' if header else 'row'} {int(case['index']) + 2 * header}"
-    column = case["column"] if case["schema_context"] == "Column" else ", ".join(schema.unique or [])
+    where = (
+        ""
+        if pd.isna(case["index"])
+        else f", {'line' if header else 'row'} {int(case['index']) + 2 * header}"
+    )
+    column = (
+        case["column"] if case["schema_context"] == "Column" else ", ".join(schema.unique or [])
+    )
     more = "" if count == 1 else f" (and {count - 1} more)"
     raise JobshiftError(
         f"{file}: column '{column}'{where}: {case['failure_case']!r} violates {case['check']}{more}; mend the file"

@@ -86,19 +86,27 @@ class Fold:
 
 
 def folds(
-    tasks: pd.DataFrame, texts: pd.Series, split: str, count: int, seed: int, test: float, val: float
+    tasks: pd.DataFrame,
+    texts: pd.Series,
+    split: str,
+    count: int,
+    seed: int,
+    test: float,
+    val: float,
 ) -> Iterator[Fold]:
     """Yield the folds of a split.
 
     `tasks` has the columns `dwa` (first DWA), `dwas` (all, joined by spaces) and `occupation`; `texts` are
-    its normalised texts.
+    its normalised texts, or numbers that stand for them.
     `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more,
     every task is held out once), `major_group` one fold for each SOC major group, `random` one fold.
     `val` is the share of the remaining tasks held out for validation. Raises ValueError for an unknown
     split or shares that leave nothing to train on.
     """
     if not (0 < test < 1 and 0 < val < 1 and count >= 1):
-        raise ValueError(f"split.test={test} and split.val={val} must lie in (0, 1), split.folds={count} be 1 or more")
+        raise ValueError(
+            f"split.test={test} and split.val={val} must lie in (0, 1), split.folds={count} be 1 or more"
+        )
     group = linked_groups(tasks["dwa"], texts)
     if split == "purged":
         parts = parts_of(group, round(1 / test) if count == 1 else count, seed)
@@ -125,7 +133,12 @@ def hold_out(held: pd.Series, group: pd.Series, val: float, seed: int) -> pd.Ser
 
 
 def purge(
-    activities: pd.Series, texts: pd.Series, group: pd.Series, held: pd.Series, val: float, seed: int
+    activities: pd.Series,
+    texts: pd.Series,
+    group: pd.Series,
+    held: pd.Series,
+    val: float,
+    seed: int,
 ) -> pd.Series:
     """Hold `held` out, purge what shares an activity or text with it, and do the same for validation."""
     left = ~held & ~shares_any(activities, texts, held)
@@ -147,7 +160,9 @@ def leakage(
     """
     rows, others = part == held, part == seen
     seen_activities = set(" ".join(activities[others]).split())
-    by_activity = activities[rows].map(lambda joined: not seen_activities.isdisjoint(joined.split()))
+    by_activity = activities[rows].map(
+        lambda joined: not seen_activities.isdisjoint(joined.split())
+    )
     return {
         "dwa": float(by_activity.mean()),
         "text": float(texts[rows].isin(set(texts[others])).mean()),
