@@ -161,7 +161,7 @@ def compose_and_run(
 
     # Hydra would catch our errors and print its own; with this it hands them on.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [f"jobshift {verb}", *arguments, *QUIET]
+    sys.argv = [f"jobshift {verb}", *overrides_first([*QUIET, *arguments])]
     decorate = hydra.main(version_base="1.3", config_path=str(CONF.absolute()), config_name=verb)
     try:
         decorate(task)()
@@ -169,6 +169,17 @@ def compose_and_run(
         raise JobshiftError(explain(error)) from error
     if failed:
         raise failed[0]
+
+
+def overrides_first(arguments: list[str]) -> list[str]:
+    """Put Hydra's flags behind the overrides; its parser takes overrides in one row only."""
+    with_value = ("--cfg", "-c", "--info", "-i", "--package", "-p")
+    flags = [
+        each
+        for before, each in zip(["", *arguments], arguments, strict=False)
+        if each.startswith("-") or before in with_value
+    ]
+    return [each for each in arguments if each not in flags] + flags
 
 
 def load_params() -> Study:

@@ -40,7 +40,7 @@ def wandb_logger(options: WandbOptions, group: str, name: str, config: dict):
                 "W&B: no key, so this run is logged offline; `wandb sync wandb/offline-run-*` sends it"
             )
     try:
-        return start(options.project, group, name, config, mode == "offline")
+        return start(options.project, group, name, config, mode)
     except Exception as error:  # W&B raises many kinds, and none may stop a training run
         if mode == "offline":
             logging.warning(
@@ -50,10 +50,10 @@ def wandb_logger(options: WandbOptions, group: str, name: str, config: dict):
         logging.warning(
             "W&B does not answer (%s), so this run is logged offline", type(error).__name__
         )
-        return start(options.project, group, name, config, offline=True)
+        return start(options.project, group, name, config, "offline")
 
 
-def start(project: str, group: str, name: str, config: dict, offline: bool):
+def start(project: str, group: str, name: str, config: dict, mode: str):
     """One W&B run, started now rather than at its first value."""
     import wandb
     from pytorch_lightning.loggers import WandbLogger
@@ -67,11 +67,11 @@ def start(project: str, group: str, name: str, config: dict, offline: bool):
         x_disable_stats=True,
         x_disable_machine_info=True,
     )
-    logger = WandbLogger(
-        project=project, group=group, name=name, config=config, offline=offline, settings=settings
+    run = wandb.init(
+        project=project, group=group, name=name, config=config, mode=mode, settings=settings
     )
-    _ = logger.experiment
-    return logger
+    run.define_metric("*", step_metric="trainer/global_step")
+    return WandbLogger(experiment=run)
 
 
 def finish() -> None:

@@ -105,6 +105,7 @@ def test_the_same_bytes_twice(study):
         *(f"reports/tables/{name}.csv" for name in ("calibration", "comparisons")),
         "reports/tables/comparisons.tex",
         "reports/tables/confusion.csv",
+        "reports/tables/history.csv",
         *(
             f"reports/tables/{name}.{end}"
             for name in ("metrics", "reliability")

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from jobshift.errors import JobshiftError
 from jobshift.models.options import LookupOptions, TfidfOptions
 
 
@@ -44,7 +45,7 @@ class ActivityLookup:
     def __init__(self, options: LookupOptions):
         unknown = [level for level in options.levels if level not in self.PARTS]
         if unknown:
-            raise ValueError(
+            raise JobshiftError(
                 f"lookup.levels has {unknown[0]!r}; choose from {', '.join(self.PARTS)}"
             )
         self.depths = [self.PARTS[level] for level in options.levels]

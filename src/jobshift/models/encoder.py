@@ -22,7 +22,11 @@ class Encoder(nn.Module):
         """Load the model. Raises JobshiftError where it is not there or cannot be cut as asked."""
         super().__init__()
         from transformers import AutoModelForSequenceClassification
+        from transformers.utils import logging
 
+        # That the head is new is as it should be, and needs no report.
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
         try:
             self.model = AutoModelForSequenceClassification.from_pretrained(
                 options.path,

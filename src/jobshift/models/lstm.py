@@ -4,6 +4,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from jobshift.errors import JobshiftError
 from jobshift.models.options import LstmOptions
 
 
@@ -13,7 +14,7 @@ class Lstm(nn.Module):
     def __init__(self, options: LstmOptions, vocabulary: int, padding: int, classes: int):
         super().__init__()
         if options.pooling not in ("max", "mean"):
-            raise ValueError(f"lstm.pooling is {options.pooling!r}; choose max or mean")
+            raise JobshiftError(f"lstm.pooling is {options.pooling!r}; choose max or mean")
         self.pooling = options.pooling
         self.embedding = nn.Embedding(vocabulary, options.embedding, padding_idx=padding)
         self.lstm = nn.LSTM(

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pandas as pd
 from omegaconf import MISSING
+from pandas.api.types import is_numeric_dtype
 
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
@@ -337,6 +338,6 @@ def whole_numbers(table: pd.DataFrame) -> pd.DataFrame:
     table = table.copy()
     for name in table.columns:
         counts = name.startswith("n_") or name.endswith(("_workers", "_usd"))
-        if counts and (table[name].dropna() % 1 == 0).all():
+        if counts and is_numeric_dtype(table[name]) and (table[name].dropna() % 1 == 0).all():
             table[name] = table[name].astype("Int64")
     return table

@@ -174,7 +174,8 @@ def section(config: RunConfig, name: str):
     found = getattr(config, name)
     if found is None:
         raise JobshiftError(
-            f"conf/model/{config.model.name}.yaml: a model of the kind {config.model.kind} needs the section '{name}'"
+            f"conf/model/{config.model.name}.yaml: a model of the kind {config.model.kind} needs the "
+            f"section '{name}'"
         )
     return found
 

@@ -53,9 +53,12 @@ def write_tokens(file: Path, ids: list[str], tokens: Tokens) -> None:
     table = pa.table({"id": pa.array(ids), "input_ids": lists}).replace_schema_metadata(
         {"vocabulary": str(tokens.vocabulary), "padding": str(tokens.padding)}
     )
-    with complete_file(file) as partial, pa.OSFile(str(partial), "wb") as sink:
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+    with (
+        complete_file(file) as partial,
+        pa.OSFile(str(partial), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
 
 
 def read_tokens(file: Path, ids: list[str]) -> Tokens:

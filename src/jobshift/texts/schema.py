@@ -94,5 +94,6 @@ def valid(
     )
     more = "" if count == 1 else f" (and {count - 1} more)"
     raise JobshiftError(
-        f"{file}: column '{column}'{where}: {case['failure_case']!r} violates {case['check']}{more}; mend the file"
+        f"{file}: column '{column}'{where}: {case['failure_case']!r} violates {case['check']}{more}; "
+        "mend the file"
     )

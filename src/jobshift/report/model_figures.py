@@ -1,0 +1,360 @@
+"""Figures of models: how well each agrees with the held-out labels, and how its training went.
+
+All read the tables of the stage evaluate. `models` maps the name of each model to the name for
+people, in the order to show. With several seeds, a large mark is the mean over them, small marks
+and intervals are those of each seed (the table has no interval of the mean).
+"""
+
+import logging
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from jobshift.report import style
+from jobshift.report.exposure_figures import source
+from jobshift.report.style import Drawing
+from jobshift.report.tables import RELIABILITY, number
+
+log = logging.getLogger(__name__)
+
+PRIMARY = "purged"
+# From the easiest split to the hardest, and how dark each is drawn.
+SPLITS = {"random": ("random", style.ORANGE), "major_group": ("SOC major group", style.BLUE)}
+SPLITS[PRIMARY] = (PRIMARY, style.BLACK)
+COMPARED = {
+    "cohen_kappa": "Cohen's κ",
+    "f1_macro": "Macro-F1",
+    "occupation_beta_pearson": "Pearson's r of occupation β",
+}
+INTERVAL = "95 % intervals from a bootstrap of leak groups"
+# Classes → confusion matrices a row and their height in inches: every cell has room for its number.
+CONFUSION = {2: (6, 1.7), 3: (6, 1.7), 4: (4, 2.1), 5: (3, 2.6)}
+WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white_to_blue", ["#FFFFFF", style.BLUE])
+
+
+def best_first(metrics: pd.DataFrame, names: dict[str, str]) -> dict[str, str]:
+    """Models by κ on the primary split, best first, to their names for people (or their own)."""
+    kappa = metrics[(metrics["split"] == PRIMARY) & (metrics["metric"] == "cohen_kappa")]
+    means = kappa.groupby("model", sort=False)["value"].mean()
+    order = means.sort_values(ascending=False, kind="stable").index
+    return {model: names.get(model, model) for model in order}
+
+
+def model_comparison(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
+    """κ, macro-F1 and r of occupation β of each model on the primary split, with intervals."""
+    primary = metrics[metrics["split"] == PRIMARY]
+    figure = style.new_figure(style.FULL, 0.45 + 0.27 * len(models))
+    grid = figure.subplots(1, len(COMPARED), sharey=True)
+    for axes, metric in zip(grid, COMPARED, strict=True):
+        part = primary[primary["metric"] == metric]
+        style.guides(axes)
+        style.rows_axis(axes, list(models.values()))
+        for row, model in enumerate(models):
+            runs = part[part["model"] == model]
+            value = estimate(axes, row, runs, style.BLUE)
+            if np.isnan(value):
+                axes.text(0.02, row, "not defined", color=style.GREY, va="center")
+            else:
+                axes.text(value, row - 0.17, f"{value:.2f}", ha="center", va="bottom")
+        lowest = min(part["low"].min(), part["value"].min(), 0)
+        axes.set_xlim(lowest - 0.03, 1)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_ylim(len(models) - 0.5, -0.8)
+        axes.set_xlabel(COMPARED[metric])
+    sizes = primary.iloc[0]
+    caption = (
+        f"Agreement of {len(models)} models with the held-out labels on the {PRIMARY} split "
+        f"({sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups; r over {sizes.n_occupations:,} "
+        f"occupations): Cohen's κ, macro-F1 and Pearson's r of the β of occupations; {INTERVAL} "
+        f"({int(primary['draws'].max()):,} draws).{seeds_meaning(primary)} Not defined: a model that "
+        f"always says the same has no correlation. {source('evaluate', 'metrics')}"
+    )
+    return Drawing(figure, caption)
+
+
+def split_effect(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
+    """κ of each model under each split it was trained on, with intervals."""
+    kappa = metrics[metrics["metric"] == "cohen_kappa"]
+    splits = in_order(kappa["split"])
+    figure = style.new_figure(style.COLUMN, 0.75 + 0.13 * len(models) * (len(splits) + 0.6))
+    axes = figure.add_subplot()
+    style.guides(axes)
+    style.rows_axis(axes, [style.wrapped(name, 17) for name in models.values()])
+    offsets = (np.arange(len(splits)) - (len(splits) - 1) / 2) * 0.62 / max(len(splits) - 1, 1)
+    for row, model in enumerate(models):
+        if row % 2:
+            axes.axhspan(row - 0.5, row + 0.5, color="#F7F7F7", zorder=0)
+        ends = []
+        for offset, split in zip(offsets, splits, strict=True):
+            runs = kappa[(kappa["model"] == model) & (kappa["split"] == split)]
+            if len(runs):
+                value = estimate(axes, row + offset, runs, look(split)[1])
+                ends.append((value, row + offset))
+        if len(ends) > 1:
+            axes.plot(*np.transpose(ends), color=style.LIGHT, linewidth=0.8, zorder=1)
+    axes.set_xlim(min(kappa["low"].min(), kappa["value"].min(), 0) - 0.03, 1)
+    axes.set_ylim(len(models) - 0.5, -0.5)
+    axes.set_xlabel(COMPARED["cohen_kappa"])
+    handles = [
+        Line2D([], [], color=look(split)[1], marker="o", label=look(split)[0]) for split in splits
+    ]
+    axes.legend(
+        handles=handles,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=len(splits),
+        handlelength=1.6,
+    )
+    n = kappa.drop_duplicates("split").set_index("split")
+    sizes = "; ".join(
+        f"{look(split)[0]}: {n.n_tasks[split]:,} tasks in {n.n_groups[split]:,} groups"
+        for split in splits
+    )
+    caption = (
+        f"What the split does to a result: Cohen's κ of each model with the held-out labels under each "
+        f"split that it was trained on (no dot: not trained on it). Under random, test tasks share activities and texts with "
+        f"training tasks; under SOC major group, whole occupation groups are held out; under purged, "
+        f"no training task shares an activity or a text with a test task. {INTERVAL}; held out: {sizes}."
+        f"{seeds_meaning(kappa)} {source('evaluate', 'metrics')}"
+    )
+    return Drawing(figure, caption)
+
+
+def estimate(axes: Axes, y: float, runs: pd.DataFrame, colour: str) -> float:
+    """Draw one measure of the seeds of a model at height `y`; its mean, NaN where not defined."""
+    several = len(runs) > 1
+    axes.hlines(
+        [y] * len(runs), runs["low"], runs["high"], color=colour, zorder=2,
+        linewidth=0.9 if several else 1.3, alpha=0.5 if several else 1.0,
+    )  # fmt: skip
+    if several:
+        axes.plot(runs["value"], [y] * len(runs), "|", color=colour, markersize=4.5, zorder=3)
+    value = runs["value"].mean(skipna=False)
+    axes.plot(
+        [value], [y], "o", color=colour, markersize=4.0, markeredgewidth=0, zorder=4, clip_on=False
+    )
+    return value
+
+
+def reliability_diagram(
+    calibration: pd.DataFrame, metrics: pd.DataFrame, models: dict[str, str]
+) -> Drawing:
+    """Accuracy against confidence on the primary split, a panel a model."""
+    primary = calibration[calibration["split"] == PRIMARY]
+    ece = metrics[
+        (metrics["split"] == PRIMARY) & (metrics["metric"] == "expected_calibration_error")
+    ]
+    figure, grid = style.panels(len(models), 6, 1.65)
+    most = primary["n"].max()
+    for axes, (model, name) in zip(grid, models.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color=style.LIGHT, linewidth=0.8, zorder=1)
+        run = primary[primary["model"] == model]
+        where, right = run["confidence"], run["accuracy"]
+        axes.vlines(where, where, right, color=style.SKY, linewidth=0.8, zorder=2)
+        axes.scatter(
+            where, right, s=(80 * run["n"] / most).clip(lower=1.5), color=style.BLUE,
+            linewidth=0, zorder=3, clip_on=False,
+        )  # fmt: skip
+        error = ece.loc[ece["model"] == model, "value"].mean()
+        tasks = ece.loc[ece["model"] == model, "n_tasks"].iloc[0]
+        axes.text(0.0, 1.0, f"ECE {number(error)}\nn = {tasks:,}", va="top")
+        axes.set_title(style.wrapped(name, 20))
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
+    figure.supxlabel("Confidence (probability of the predicted class)", fontsize=style.FONT)
+    figure.supylabel("Accuracy", fontsize=style.FONT)
+    best, worst = ece.groupby("model")["value"].mean().agg(["idxmin", "idxmax"])
+    caption = (
+        f"Reliability of the probabilities on the {PRIMARY} split: accuracy of the test tasks in bins of "
+        f"the confidence of the predicted class, the area of a dot in proportion to its tasks (at most "
+        f"{most:,}); on the diagonal a model is as often right as it says, and a line shows how far off it is. ECE: expected calibration "
+        f"error, lowest for {models[best]}, highest for {models[worst]}."
+        f"{' All seeds; ECE is their mean.' if several_seeds(primary) else ''} "
+        f"{source('evaluate', 'calibration', 'metrics')}"
+    )
+    return Drawing(figure, caption)
+
+
+def confusion_matrices(
+    confusion: pd.DataFrame, models: dict[str, str], classes: list[str]
+) -> Drawing:
+    """Label against prediction on the primary split, a panel a model, shares of each label."""
+    primary = confusion[confusion["split"] == PRIMARY]
+    figure, grid = style.panels(len(models), *CONFUSION.get(len(classes), (2, 3.4)))
+    for axes, (model, name) in zip(grid, models.items(), strict=True):
+        runs = primary[primary["model"] == model]
+        # Mean over the seeds, which all have the same test tasks.
+        counts = runs.pivot_table(index="label", columns="predicted", values="n", aggfunc="mean")
+        counts = counts.reindex(index=classes, columns=classes).to_numpy()
+        totals = counts.sum(axis=1, keepdims=True)
+        shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+        axes.imshow(shares, cmap=WHITE_TO_BLUE, vmin=0, vmax=1)
+        for row, column in np.ndindex(counts.shape):
+            axes.text(
+                column, row, f"{100 * shares[row, column]:.0f} %\n{counts[row, column]:,.0f}",
+                ha="center", va="center", linespacing=1.15,
+                color="white" if shares[row, column] > 0.55 else "black",
+            )  # fmt: skip
+        axes.set_title(style.wrapped(name, 20))
+        axes.set_xticks(range(len(classes)), classes)
+        axes.set_yticks(range(len(classes)), classes)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    figure.supxlabel("Predicted", fontsize=style.FONT)
+    figure.supylabel("Label", fontsize=style.FONT)
+    one = primary[(primary["model"] == primary["model"].iloc[0])]
+    one = one[one["seed"] == one["seed"].iloc[0]]
+    sizes = one.groupby("label")["n"].sum().reindex(classes)
+    held_out = ", ".join(f"{label} {n:,}" for label, n in sizes.items())
+    caption = (
+        f"Confusion matrices of the test tasks of the {PRIMARY} split (n = {sizes.sum():,}: {held_out}): "
+        f"share of the tasks of each label (a row sums to 100 %) and, below, their number."
+        f"{' Mean over the seeds.' if several_seeds(primary) else ''} {source('evaluate', 'confusion')}"
+    )
+    return Drawing(figure, caption)
+
+
+def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
+    """Loss (training and validation) and validation κ over steps on the primary split."""
+    primary = history[history["split"] == PRIMARY]
+    shown = {model: name for model, name in models.items() if model in set(primary["model"])}
+    columns = min(len(shown), 4)
+    blocks = -(-len(shown) // columns)
+    figure = style.new_figure(style.COLUMN if columns <= 2 else style.FULL, 2.9 * blocks)
+    grid = figure.subplots(2 * blocks, columns, squeeze=False, sharey=False)
+    best_of = {}
+    for position in range(blocks * columns):
+        block, column = divmod(position, columns)
+        loss, kappa = grid[2 * block : 2 * block + 2, column]
+        if position >= len(shown):
+            loss.remove()
+            kappa.remove()
+            continue
+        model = list(shown)[position]
+        runs = primary[primary["model"] == model]
+        best_of[model] = draw_curves(loss, kappa, runs, labelled=position == 0)
+        loss.set_title(shown[model])
+        loss.tick_params(labelbottom=False)
+        kappa.set_xlabel("Step")
+        if column == 0:
+            loss.set_ylabel("Cross-entropy")
+            kappa.set_ylabel("Validation κ")
+    top_loss = primary[["train_loss", "val_loss"]].max(axis=None)
+    low, top = min(0, primary["val_cohen_kappa"].min()), primary["val_cohen_kappa"].max()
+    for row, column in np.ndindex(grid.shape):
+        grid[row, column].set_ylim(*((low, 1.08 * top) if row % 2 else (0, 1.08 * top_loss)))
+        if column:
+            grid[row, column].tick_params(labelleft=False)
+    said = "; ".join(
+        f"{shown[model]}: κ {number(row['val_cohen_kappa'])} after epoch {int(row['epoch']) + 1} "
+        f"(step {int(row['step']) + 1:,})"
+        for model, row in best_of.items()
+    )
+    several = len(primary[["model", "seed", "fold"]].drop_duplicates()) > len(shown)
+    caption = (
+        f"Training of the networks on the {PRIMARY} split: cross-entropy of the training batches (mean "
+        f"since the line's last point) and of the validation tasks after each epoch, and validation κ; "
+        f"dotted: the epoch with the highest validation κ ({said})."
+        f"{' A line a seed and fold; the dotted line is that of the best.' if several else ''} "
+        f"{source('evaluate', 'history')}"
+    )
+    return Drawing(figure, caption)
+
+
+def draw_curves(loss: Axes, kappa: Axes, runs: pd.DataFrame, labelled: bool) -> pd.Series:
+    """The curves of all seeds and folds of one network; the row of its highest validation κ."""
+    for _, run in runs.groupby(["seed", "fold"], sort=False):
+        train, after = run.dropna(subset=["train_loss"]), run.dropna(subset=["val_loss"])
+        loss.plot(train["step"], train["train_loss"], color=style.ORANGE, linewidth=0.9)
+        loss.plot(after["step"], after["val_loss"], "o-", color=style.BLUE, markersize=3)
+        kappa.plot(after["step"], after["val_cohen_kappa"], "o-", color=style.BLUE, markersize=3)
+    best = runs.loc[runs["val_cohen_kappa"].idxmax()]
+    for axes in (loss, kappa):
+        axes.axvline(best["step"], color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+        axes.set_xlim(0, runs["step"].max() * 1.04)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    kappa.annotate(
+        f"best: epoch {int(best['epoch']) + 1}\nκ = {best['val_cohen_kappa']:.2f}",
+        (best["step"], 0), xytext=(-3, 4), textcoords="offset points",
+        ha="right", va="bottom", color=style.GREY,
+    )  # fmt: skip
+    if labelled:
+        train, after = runs["train_loss"].dropna().iloc[-1], runs["val_loss"].dropna().iloc[-1]
+        up = 5 if after > train else -5
+        for text, y, colour, way in (
+            ("validation", after, style.BLUE, up),
+            ("training", train, "#B07800", -up),
+        ):
+            loss.annotate(
+                text, (runs["step"].max(), y), xytext=(-8, way), textcoords="offset points",
+                ha="right", va="bottom" if way > 0 else "top", color=colour,
+            )  # fmt: skip
+    return best
+
+
+def rater_agreement(reliability: pd.DataFrame) -> Drawing:
+    """Agreement of each pair of raters and of all, a panel for each thing rated."""
+    blocks = list(dict.fromkeys(zip(reliability["variable"], reliability["level"], strict=True)))
+    measures = [measure for measure in RELIABILITY if measure in set(reliability["measure"])]
+    figure = style.new_figure(style.FULL, 0.6 + 0.17 * len(measures))
+    grid = figure.subplots(1, len(blocks), sharey=True, sharex=True, squeeze=False)[0]
+    for axes, (variable, level) in zip(grid, blocks, strict=True):
+        part = reliability[(reliability["variable"] == variable) & (reliability["level"] == level)]
+        style.guides(axes)
+        style.rows_axis(axes, [RELIABILITY[measure] for measure in measures])
+        for row, measure in enumerate(measures):
+            values = part.loc[part["measure"] == measure, "value"]
+            together = measure.startswith("krippendorff")
+            axes.plot(
+                values, [row] * len(values), "D" if together else "o",
+                color=style.BLACK if together else style.BLUE, markerfacecolor="none" if not together else None,
+                markersize=4,
+            )  # fmt: skip
+        axes.set_title(f"{variable.capitalize()}, n = {part['n'].max():,} {plural(level)}")
+    lowest = reliability["value"].min()
+    grid[0].set_xlim(np.floor(20 * lowest - 0.2) / 20, 1)
+    grid[0].xaxis.set_major_locator(MaxNLocator(3))
+    grid[0].xaxis.set_major_formatter("{x:g}")
+    figure.supxlabel("Agreement between raters", fontsize=style.FONT)
+    pairs = sorted(set(reliability.loc[reliability["measure"] == "cohen_kappa", "raters"]))
+    kappa = reliability[reliability["measure"] == "cohen_kappa"]["value"]
+    caption = (
+        f"Agreement between the raters: a circle for each pair ({', '.join(pairs)}), a diamond for all "
+        f"together. Cohen's κ of the pairs lies between {number(kappa.min())} and {number(kappa.max())}. "
+        f"Weighted κ: squared difference of the ordinal scores. The axis does not start at 0. "
+        f"{source('evaluate', 'reliability')}"
+    )
+    return Drawing(figure, caption)
+
+
+def plural(noun: str) -> str:
+    """task → tasks, activity → activities."""
+    return noun.removesuffix("y") + "ies" if noun.endswith("y") else noun + "s"
+
+
+def in_order(splits: pd.Series) -> list[str]:
+    """The splits there are, easiest first; those that are not known come before them."""
+    found = list(dict.fromkeys(splits))
+    return [split for split in found if split not in SPLITS] + [s for s in SPLITS if s in found]
+
+
+def look(split: str) -> tuple[str, str]:
+    """Name for people and colour of a split."""
+    return SPLITS.get(split, (split.replace("_", " "), style.PURPLE))
+
+
+def several_seeds(table: pd.DataFrame) -> bool:
+    """Whether there is more than one seed."""
+    return table["seed"].nunique() > 1
+
+
+def seeds_meaning(table: pd.DataFrame) -> str:
+    """What the marks are where there are several seeds, for a caption."""
+    if not several_seeds(table):
+        return ""
+    return f" Dots: mean of {table['seed'].nunique()} seeds; ticks and lines: each seed."

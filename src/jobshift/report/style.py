@@ -1,0 +1,235 @@
+"""How every figure looks, and how it is saved so that the same tables give the same bytes.
+
+Sizes are print sizes: a figure is 3.5 or 7.2 inches wide and its text 7 points at that size, so it
+goes into a column or a page unscaled. Colours are those of Okabe and Ito (2008), which colour-blind
+readers tell apart; where two of them meet they also differ in lightness, for grey prints. The font
+is DejaVu Sans, which matplotlib brings along, so that every machine draws the same letters. A user's
+own matplotlibrc does not count.
+
+Nothing here uses pyplot: a `Figure` belongs to whoever draws it and needs no closing.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from matplotlib.transforms import Bbox
+
+COLUMN, FULL = 3.5, 7.2  # width in inches
+FONT = 7.0  # points
+
+BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
+ORANGE, VERMILLION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
+BLACK, GREY, LIGHT, PALE = "#000000", "#6E6E6E", "#C0C0C0", "#E8E8E8"
+
+SETTINGS = {
+    "font.family": "DejaVu Sans",
+    "font.size": FONT,
+    "axes.titlesize": FONT,
+    "axes.labelsize": FONT,
+    "xtick.labelsize": FONT,
+    "ytick.labelsize": FONT,
+    "legend.fontsize": FONT,
+    "legend.frameon": False,
+    "legend.handlelength": 1.0,
+    "legend.handletextpad": 0.4,
+    "legend.columnspacing": 1.4,
+    "legend.borderaxespad": 0.2,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlepad": 3.0,
+    "axes.labelpad": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 1.5,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4.0,
+    "pdf.fonttype": 42,
+    "savefig.dpi": 300,
+}
+
+# What a file would otherwise say about when and with what it was made.
+METADATA = {
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None, "ModDate": None},
+    "png": {"Software": None},
+}
+
+# The subsetting of fonts reports every glyph.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the caption that belongs under it."""
+
+    figure: Figure
+    caption: str
+
+
+@contextmanager
+def print_style() -> Iterator[None]:
+    """Draw and save inside this: matplotlib's own defaults and then `SETTINGS`."""
+    with style.context(["default", SETTINGS]):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure of this size in inches whose parts are laid out so that nothing is cut off."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)  # measures texts before anything is saved
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.03, hspace=0.03)
+    return figure
+
+
+def panels(n: int, columns: int, panel_height: float, width: float | None = None) -> tuple:
+    """A figure and the axes of `n` small multiples in rows of at most `columns`, evenly filled.
+
+    As wide as a page, or as a column where there are no more than two panels, unless `width` says.
+    """
+    width = width or (COLUMN if n <= 2 else FULL)
+    rows = ceil(n / columns)
+    columns = ceil(n / rows)
+    figure = new_figure(width, rows * panel_height)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[n:]:
+        axes.remove()
+    for column in range(columns):  # The last panel of a column has the numbers of its axis.
+        grid[(n - 1 - column) // columns, column].xaxis.set_tick_params(labelbottom=True)
+    return figure, list(grid.flat[:n])
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write `figure` as NAME.pdf (text as text, TrueType) and NAME.png (300 dpi) without dates."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # once is enough
+    for ending, metadata in METADATA.items():
+        figure.savefig(folder / f"{name}.{ending}", metadata=metadata)
+
+
+def percent_axis(axis, label: str, step: float | None = None) -> None:
+    """Let an axis of shares count in percent, with a tick every `step` (a share) if given."""
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+    axis.set_label_text(f"{label} (%)")
+    if step:
+        low, high = axis.get_view_interval()
+        axis.set_ticks(np.arange(ceil(low / step - 1e-9), high / step + 1e-9) * step)
+
+
+def rows_axis(axes: Axes, labels: Sequence[str]) -> None:
+    """One row a label, the first on top, without ticks."""
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def guides(axes: Axes, axis: str = "x") -> None:
+    """Thin light lines behind the data, to carry the eye to the axis."""
+    axes.grid(axis=axis, color=PALE, linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def people(n: float) -> str:
+    """A number of workers, short, with a space that does not break: 5.3 M, 281 k."""
+    return (
+        f"{n / 1e6:.1f}\N{NO-BREAK SPACE}M" if n >= 999_500 else f"{n / 1e3:.0f}\N{NO-BREAK SPACE}k"
+    )
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share in words: 0.377 is 37.7 %."""
+    return f"{100 * share:.{digits}f} %".replace("-", "−")
+
+
+def wrapped(text: str, characters: int) -> str:
+    """`text` on lines of at most so many characters, broken between words."""
+    return fill(text, characters, break_long_words=False, break_on_hyphens=False)
+
+
+def spread(positions: Sequence[float], gap: float) -> np.ndarray:
+    """Positions at least `gap` apart, in the same order, moved as little as possible.
+
+    The least sum of squared moves: isotonic regression of the positions less their places in line.
+    """
+    positions = np.asarray(positions, dtype=float)
+    order = np.argsort(positions, kind="stable")
+    line = np.arange(len(positions)) * gap
+    blocks: list[list[float]] = []  # sum and length of runs that share their mean
+    for value in positions[order] - line:
+        blocks.append([value, 1])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] >= blocks[-1][0] / blocks[-1][1]:
+            total, n = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += n
+    fitted = np.concatenate([np.full(n, total / n) for total, n in blocks] or [np.empty(0)])
+    result = np.empty(len(positions))
+    result[order] = fitted + line
+    return result
+
+
+def label_points(
+    axes: Axes,
+    points: np.ndarray,
+    radii: np.ndarray,
+    labels: dict[int, str],
+    obstacles: Sequence[Bbox] = (),
+) -> list[int]:
+    """Write `labels` (number of a point → text) beside points, none over another, none cut off.
+
+    Points [n × 2] in data coordinates have `radii` in points; labels come in the order of
+    importance, and one for which there is no room is left out. Of the places around a point, that
+    which covers least of other points is taken; a thin line leads to it where it is away from its
+    point. `obstacles`, in pixels, are kept free. The axes must have their final place and limits.
+    Returns the numbers of the labelled points.
+    """
+    pixel = axes.figure.dpi / 72  # pixels a point
+    centres, reach = axes.transData.transform(points), np.asarray(radii) * pixel
+    inside, taken, done = axes.get_window_extent(), list(obstacles), []
+    for number, text in labels.items():
+        artist = axes.text(0, 0, text, transform=None, va="bottom", linespacing=0.95, zorder=6)
+        size = artist.get_window_extent()
+        best, choice = np.inf, None
+        for distance in (1.5, 8.0, 16.0, 26.0, 38.0):
+            for angle in np.radians([0, 180, 90, 270, 30, -30, 150, -150, 60, -60, 120, -120]):
+                direction = np.array([np.cos(angle), np.sin(angle)])
+                anchor = centres[number] + direction * (reach[number] + distance * pixel)
+                # The box touches the anchor with the side or corner that looks at the point.
+                low = anchor + (np.sign(np.round(direction, 6)) - 1) / 2 * (size.width, size.height)
+                box = Bbox.from_bounds(*low, size.width, size.height)
+                grown = box.padded(1.2 * pixel)
+                fits = inside.contains(*box.min) and inside.contains(*box.max)
+                if not fits or any(grown.overlaps(other) for other in taken):
+                    continue
+                nearest = np.clip(centres, box.min, box.max)
+                depth = reach - np.hypot(*(centres - nearest).T)
+                depth[number] = 0
+                cost = depth.clip(min=0).sum() / pixel + 1.5 * (depth > 0).sum() + 0.5 * distance
+                if cost < best:
+                    best, choice = cost, (box, anchor, distance)
+        if choice is None:
+            artist.remove()
+            continue
+        box, anchor, distance = choice
+        to_data = axes.transData.inverted().transform
+        artist.set_transform(axes.transData)
+        artist.set_position(to_data(box.min))
+        if distance > 2:
+            ends = to_data([centres[number], anchor])
+            axes.plot(*ends.T, color=GREY, linewidth=0.4, zorder=5)
+        taken.append(box)
+        done.append(number)
+    return done

@@ -1,0 +1,202 @@
+"""figures: every figure of the report as PDF and PNG, from reports/tables/ alone.
+
+Also writes captions.json (figure → caption), whose numbers come from the same tables. A figure for
+which the study has nothing to show is left out, and the log says so: learning curves without
+networks, the effect of the split without a contrast, agreement of raters without a second rater.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+from omegaconf import MISSING
+
+from jobshift.config import DataConfig, Study
+from jobshift.errors import JobshiftError
+from jobshift.outputs import complete_folder, write_json
+from jobshift.report import exposure_figures, model_figures, style
+
+log = logging.getLogger(__name__)
+
+TABLES = Path("reports/tables")
+FIGURES = Path("reports/figures")
+RUBRIC = "rubric"
+
+RATES = ["alpha", "beta", "zeta", "substituted_share", "complemented_share", "untouched_share"]
+PLACES = ["rater", "task_weighting", "exposure_from", "employment_workers", "matched_share", *RATES]
+# Table → the stage that makes it and the columns that are drawn.
+NEEDED = {
+    "exposure_major_groups": ("aggregate", ["title", *PLACES]),
+    "exposure_industries": ("aggregate", ["industry", *PLACES]),
+    "exposure_states": ("aggregate", ["state", "in_national", *PLACES]),
+    "exposure_national": ("aggregate", ["rater", "measure", "value"]),
+    "exposure_thresholds": (
+        "aggregate",
+        ["rater", "measure", "threshold", "n_workers", "workers_share"],
+    ),
+    "exposure_occupations": (
+        "aggregate",
+        ["rater", "soc", "title", "employment_workers", "annual_wage_usd", "wage_basis", *RATES],
+    ),
+    "exposure_wage_deciles": ("aggregate", ["rater", "decile", "wage_mean_usd", "beta"]),
+    "metrics": (
+        "evaluate",
+        ["model", "seed", "split", "metric", "value", "low", "high", "draws"]
+        + ["n_tasks", "n_groups", "n_occupations"],
+    ),
+    "calibration": ("evaluate", ["model", "seed", "split", "bin", "confidence", "accuracy", "n"]),
+    "confusion": ("evaluate", ["model", "seed", "split", "label", "predicted", "n"]),
+    "history": (
+        "evaluate",
+        ["model", "seed", "split", "fold", "epoch", "step", "train_loss", "val_loss"]
+        + ["val_cohen_kappa"],
+    ),
+    "reliability": ("evaluate", ["level", "variable", "raters", "measure", "value", "n"]),
+}
+
+
+@dataclass
+class Config:
+    """Schema of `conf/figures.yaml`, which documents the keys."""
+
+    study: Study = MISSING
+    data: DataConfig = MISSING
+    rater: str = RUBRIC
+    large_occupation_workers: int = 100000
+    top: int = 25
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def run(config: Config) -> None:
+    """Draw every figure; JobshiftError where a table is missing or is not of this study."""
+    tables = {name: read_table(name) for name in NEEDED}
+    check(config, tables)
+    with complete_folder(FIGURES) as folder, style.print_style():
+        captions = {}
+        for name, draw in drawings(config, tables).items():
+            drawing = draw()
+            style.save(drawing.figure, folder, name)
+            captions[name] = drawing.caption
+        write_json(captions, folder / "captions.json")
+    log.info("%d figures in %s, each as PDF and PNG", len(captions), FIGURES)
+
+
+def drawings(
+    config: Config, tables: dict[str, pd.DataFrame]
+) -> dict[str, Callable[[], style.Drawing]]:
+    """Name of each figure that this study has → what draws it."""
+    own = {
+        name: table[table["rater"] == config.rater].drop(columns="rater").reset_index(drop=True)
+        for name, table in tables.items()
+        if "rater" in table
+    }
+    nation = own["exposure_national"].set_index("measure")["value"]
+    metrics, names = tables["metrics"], dict(config.names)
+    models = model_figures.best_first(metrics, names)
+    how = basis(config, tables["exposure_major_groups"])
+    exposure, agreement = exposure_figures, model_figures
+    occupations, deciles = own["exposure_occupations"], own["exposure_wage_deciles"]
+    figures = {
+        "exposure_by_major_group": lambda: exposure.by_major_group(
+            own["exposure_major_groups"], nation, how
+        ),
+        "workers_over_threshold": lambda: exposure.workers_over_threshold(
+            own["exposure_thresholds"], how
+        ),
+        "exposure_by_wage": lambda: exposure.by_wage(occupations, deciles, how),
+        "top_occupations": lambda: exposure.top_occupations(
+            occupations, nation, how, config.large_occupation_workers, config.top
+        ),
+        "exposure_by_industry": lambda: exposure.by_industry(
+            own["exposure_industries"], nation, how
+        ),
+        "exposure_by_state": lambda: exposure.by_state(own["exposure_states"], nation, how),
+        "model_comparison": lambda: agreement.model_comparison(metrics, models),
+        "reliability_diagram": lambda: agreement.reliability_diagram(
+            tables["calibration"], metrics, models
+        ),
+        "confusion_matrices": lambda: agreement.confusion_matrices(
+            tables["confusion"], models, list(config.data.labels)
+        ),
+        "learning_curves": lambda: agreement.learning_curves(tables["history"], models),
+        "split_effect": lambda: agreement.split_effect(metrics, models),
+        "rater_agreement": lambda: agreement.rater_agreement(tables["reliability"]),
+    }
+    history, raters = tables["history"], tables["reliability"]
+    for name, nothing, why in (
+        ("learning_curves", history.empty, "history.csv is empty, the study has no network"),
+        ("split_effect", metrics["split"].nunique() < 2, "the study has one split"),
+        ("rater_agreement", raters.empty, "reliability.csv is empty, there is one rater"),
+    ):
+        if nothing:
+            log.info("left out %s: %s", name, why)
+            del figures[name]
+    return figures
+
+
+def read_table(name: str) -> pd.DataFrame:
+    """A table of reports/tables/; JobshiftError with the stage that makes it where it lacks."""
+    stage, columns = NEEDED[name]
+    path = TABLES / f"{name}.csv"
+    if not path.is_file():
+        raise JobshiftError(f"{path}: there is no such table; make it with `jobshift {stage}`")
+    # Only an empty field is missing: a model may be called "none" or "NA".
+    text = dict.fromkeys(("model", "rater", "label", "predicted", "soc"), str)
+    table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+    for column in columns:
+        if column not in table:
+            raise JobshiftError(
+                f"{path}: there is no column '{column}'; make it again with `jobshift {stage}`"
+            )
+    return table
+
+
+def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
+    """Refuse a rater that is not there, runs of another study and a threshold that none reaches."""
+    runs = set(config.study.runs())
+    found = set(tables["metrics"][["model", "split", "seed"]].itertuples(index=False, name=None))
+    for model, split, seed in sorted(runs ^ found):
+        problem = "lacks" if (model, split, seed) in runs else "has"
+        raise JobshiftError(
+            f"{TABLES / 'metrics.csv'} {problem} the run {model}, {split} split, seed {seed}, "
+            f"{'which' if problem == 'lacks' else 'which no longer'} belongs to the study of "
+            "params.yaml; make it again with `jobshift evaluate`"
+        )
+    raters = list(dict.fromkeys(tables["exposure_national"]["rater"]))
+    if config.rater not in raters:
+        raise JobshiftError(
+            f"conf/figures.yaml: rater is '{config.rater}', but the tables of exposure have "
+            f"{', '.join(raters)}; choose one of them"
+        )
+    if config.top < 1:
+        raise JobshiftError(f"conf/figures.yaml: top is {config.top}; it must be at least 1")
+    occupations = tables["exposure_occupations"]
+    workers = occupations.loc[occupations["beta"].notna(), "employment_workers"]
+    if (workers >= config.large_occupation_workers).sum() < 2:
+        raise JobshiftError(
+            f"conf/figures.yaml: large_occupation_workers is {config.large_occupation_workers}, which "
+            f"fewer than two occupations reach (the largest has {workers.max():,.0f}); lower it"
+        )
+
+
+def basis(config: Config, table: pd.DataFrame) -> str:
+    """Whose ratings, and how tasks count, for the captions of exposure."""
+    of_rater = table[table["rater"] == config.rater].iloc[0]
+    who = (
+        config.data.title
+        if config.rater == RUBRIC
+        else f"{config.data.title}, predicted by {config.names.get(config.rater, config.rater)}"
+    )
+    weight = {
+        "core": "core tasks count twice",
+        "equal": "all tasks of an occupation count the same",
+    }
+    label = {
+        "labels": "each task is wholly of its most likely class",
+        "shares": "each task counts by its shares of the classes",
+    }
+    return (
+        f"Labels: {who}; {weight[of_rater['task_weighting']]}; {label[of_rater['exposure_from']]}"
+    )
