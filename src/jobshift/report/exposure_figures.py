@@ -6,11 +6,15 @@ automation (a model), a line goes from α to ζ instead. Bars start at 0 and end
 a dot alone need not. `nation` is the table `exposure_national` as a series from measure to value.
 """
 
+from itertools import pairwise
+from textwrap import shorten
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
@@ -18,8 +22,6 @@ from jobshift.report import style
 from jobshift.report.style import Drawing, people, percent
 
 MEASURES = {"alpha": "α", "beta": "β", "zeta": "ζ"}
-MEANING = "α: exposed directly (E1); ζ: directly or through software (E1 + E2); β: E1 + ½ E2"
-DEFINITIONS = {"alpha": "α = E1", "beta": "β = E1 + ½ E2", "zeta": "ζ = E1 + E2"}
 MEASURE_COLOURS = {"alpha": style.VERMILLION, "beta": style.BLACK, "zeta": style.BLUE}
 SHARES = {
     "substituted_share": ("substituted", style.VERMILLION),
@@ -64,7 +66,7 @@ def by_state(states: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
     labels = rows["state"] + " (" + rows["employment_workers"].map(people) + ")"
     style.rows_axis(axes, labels)
     y = np.arange(len(rows))
-    axes.hlines(y, 0, rows["beta"], color=style.PALE, linewidth=0.6, zorder=0)
+    style.guides(axes, "y")
     axes.axvline(nation["beta"], color=style.GREY, linewidth=0.6, zorder=1)
     axes.plot(rows["beta"], y, "o", color=style.BLUE, markersize=3.6, zorder=3)
     low, high = rows["beta"].min(), rows["beta"].max()
@@ -80,15 +82,18 @@ def by_state(states: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
         va="center",
     )
     style.percent_axis(axes.xaxis, "β, mean over workers")
-    axes.set_yticks(y, labels)
     left_out = ", ".join(states.loc[~within, "state"])
+    capital = "District of Columbia"
+    places = f"{len(rows)} states"
+    if capital in set(rows["state"]):
+        places = f"{len(rows) - 1} states and the {capital}"
     caption = (
-        f"Exposure β of the work in {len(rows)} states (with the District of Columbia), from "
+        f"Exposure β of the work in {places}, from "
         f"{percent(high)} in {rows['state'].iloc[0]} to {percent(low)} in {rows['state'].iloc[-1]}; the "
         f"line is the United States, {percent(nation['beta'])}. The axis does not start at 0. In "
         f"brackets the workers (M: million, k: thousand); {matched(rows)} "
         + (f"Left out, as they are not in the national total: {left_out}. " if left_out else "")
-        + f"{MEANING}. {basis}; {MARKET}. "
+        + f"{basis}; {MARKET}. "
         f"{source('aggregate', 'exposure_states', 'exposure_national')}"
     )
     return Drawing(figure, caption)
@@ -101,10 +106,7 @@ def top_occupations(
     large = occupations[occupations["employment_workers"] >= least_workers]
     unrated = int(large["beta"].isna().sum())
     large = large.dropna(subset="beta").assign(
-        label=large["title"].str.replace("--", "–")
-        + " ("
-        + large["employment_workers"].map(people)
-        + ")"
+        label=large["title"].map(short) + " (" + large["employment_workers"].map(people) + ")"
     )
     large = large.sort_values(["beta", "employment_workers", "soc"], ascending=[False, False, True])
     n = min(n, len(large) // 2)
@@ -125,8 +127,8 @@ def top_occupations(
             va="bottom",
             fontweight="bold",
         )
-    key(both[0], shares)
-    style.percent_axis(both[1].xaxis, "Share of tasks", 0.2)
+    key(both[0], shares, 1 + 0.6 / n)
+    style.percent_axis(both[1].xaxis, "Share of tasks")
     zero = int((large["beta"] == 0).sum())
     caption = (
         f"The {n} most and the {n} least exposed of the {len(large)} occupations with at least "
@@ -141,14 +143,14 @@ def top_occupations(
     return Drawing(figure, caption)
 
 
-def workers_over_threshold(curves: pd.DataFrame, basis: str) -> Drawing:
+def workers_over_threshold(curves: pd.DataFrame, labels: dict[str, float], basis: str) -> Drawing:
     """Share of workers whose occupation has at least the share x of its tasks exposed, all x."""
     figure = style.new_figure(style.COLUMN, 3.0)
     axes = figure.add_subplot()
     axes.set(xlim=(0, 1), ylim=(0, 1.005))
     style.guides(axes, "both")
-    style.percent_axis(axes.xaxis, "At least this share of tasks exposed", 0.1)
-    style.percent_axis(axes.yaxis, "Share of workers", 0.2)
+    style.percent_axis(axes.xaxis, "At least this share of tasks exposed", 10)
+    style.percent_axis(axes.yaxis, "Share of workers")
     axes.vlines(MARKS, 0, 1, color=style.LIGHT, linewidth=0.8, zorder=1)
     values, curve_at = {}, {}
     for measure, letter in MEASURES.items():
@@ -158,11 +160,12 @@ def workers_over_threshold(curves: pd.DataFrame, basis: str) -> Drawing:
         curve_at[measure] = curve.set_index(curve["threshold"].round(6))["workers_share"]
         values[measure] = [curve_at[measure][mark] for mark in MARKS]
         axes.plot(MARKS, values[measure], "o", color=colour, zorder=4, clip_on=False)
+    definition = definitions(labels)
     above = dict(zip(("alpha", "beta", "zeta"), (1.02, 1.09, 1.16), strict=True))
     for measure, y in above.items():
         for x, value in zip(MARKS, values[measure], strict=True):
             axes.text(x, y, percent(value), color=MEASURE_COLOURS[measure], ha="center")
-        axes.text(0.61, y, DEFINITIONS[measure], color=MEASURE_COLOURS[measure])
+        axes.text(0.61, y, definition[measure], color=MEASURE_COLOURS[measure])
     for x in MARKS:
         axes.text(x, 1.24, f"≥ {percent(x, 0)}", color=style.GREY, ha="center")
     # Each curve has its letter where the three lie apart.
@@ -177,7 +180,7 @@ def workers_over_threshold(curves: pd.DataFrame, basis: str) -> Drawing:
     caption = (
         "Share of workers whose occupation has at least the share x of its tasks exposed, for every x "
         f"in steps of one percentage point; marked at 10 % and 50 %: {said}. n = {million(workers)} "
-        f"workers in occupations with rated tasks. {MEANING}. {basis}; {MARKET}. "
+        f"workers in occupations with rated tasks. {basis}; {MARKET}. "
         f"{source('aggregate', 'exposure_thresholds')}"
     )
     return Drawing(figure, caption)
@@ -192,16 +195,16 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
     figure.set_layout_engine("none")  # Labels are placed for good, so the axes must not move.
     axes = figure.add_axes((0.062, 0.105, 0.93, 0.885))
     wages = dots["annual_wage_usd"]
-    axes.set(xscale="log", xlim=(wages.min() / 1.06, wages.max() * 1.06))
+    axes.set(xscale="log", xlim=(wages.min() / 1.16, wages.max() * 1.06))
     axes.set_ylim(-0.025, dots["beta"].max() + 0.04)
     ticks = [n * 10**power for power in (4, 5, 6) for n in (1, 1.5, 2, 3, 4, 5, 7)]
-    ticks = [int(tick) for tick in ticks if wages.min() / 1.06 <= tick <= wages.max() * 1.06]
+    ticks = [int(tick) for tick in ticks if wages.min() / 1.16 <= tick <= wages.max() * 1.06]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xticks(ticks, [f"{tick / 1000:,.0f}" for tick in ticks])
     axes.tick_params(axis="x", which="minor", length=0)
     axes.set_xlabel("Annual wage of the occupation, median (thousand US dollars, log scale)")
-    style.percent_axis(axes.yaxis, "β of the occupation", 0.1)
+    style.percent_axis(axes.yaxis, "β of the occupation")
     style.guides(axes, "y")
     labelled = worth_labelling(dots)
     largest = dots["employment_workers"].max()
@@ -212,9 +215,7 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
     axes.plot(*means.T, "-", color="white", linewidth=2.6, zorder=3)
     axes.plot(*means.T, "D-", color=style.BLACK, markersize=4.2, markeredgecolor="white", zorder=4)
     path = axes.transData.transform(means)
-    along = np.concatenate(
-        [np.linspace(a, b, 12) for a, b in zip(path[:-1], path[1:], strict=True)] or [path]
-    )
+    along = np.concatenate([np.linspace(a, b, 12) for a, b in pairwise(path)] or [path])
     taken = [Bbox.from_bounds(x - 2, y - 2, 4, 4) for x, y in along]
     taken.append(draw_size_key(axes, largest, looks))
     # The line of means has the first label, at its last point.
@@ -240,7 +241,8 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
     basis_of_wage = ""
     if (dots["wage_basis"] != "annual median").any():
         others = dots[dots["wage_basis"] != "annual median"]
-        kinds = ", ".join(f"{n} {kind}" for kind, n in others["wage_basis"].value_counts().items())
+        counts = others["wage_basis"].value_counts()
+        kinds = ", ".join(f"{kind} in {n} occupations" for kind, n in counts.items())
         basis_of_wage = f" (where none is published: {kinds})"
     caption = (
         f"Exposure β against the median annual wage{basis_of_wage} of {len(dots)} occupations, the area "
@@ -248,7 +250,7 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
         f"Diamonds: employment-weighted mean of each tenth of all workers by the wage of their "
         f"occupation, from {percent(first['beta'])} in the lowest to {percent(final['beta'])} in the "
         f"highest, with the maximum of {percent(top['beta'])} in decile {int(top['decile'])}. "
-        f"{MEANING}. {basis}; {MARKET}. "
+        f"{basis}; {MARKET}. "
         f"{source('aggregate', 'exposure_occupations', 'exposure_wage_deciles')}"
     )
     return Drawing(figure, caption)
@@ -308,7 +310,7 @@ def place_rows(
     axes.axhline(0.5, color=style.GREY, linewidth=0.4)
     shares = has_shares(rows)
     key(axes, shares)
-    style.percent_axis(axes.xaxis, "Share of tasks, employment-weighted", 0.2)
+    style.percent_axis(axes.xaxis, "Share of tasks, employment-weighted")
     return figure, shares
 
 
@@ -339,10 +341,10 @@ def draw_rows(axes: Axes, rows: pd.DataFrame, labels: list[str], average: float)
     )
 
 
-def key(axes: Axes, shares: bool) -> None:
-    """What bars, lines and dots are, in one line above the axes."""
+def key(axes: Axes, shares: bool, lift: float = 1.0) -> None:
+    """What bars, lines and dots are, in one line above the axes (in axes heights)."""
     handles = (
-        [axes.barh([0], [0], color=colour, label=name) for name, colour in SHARES.values()]
+        [Patch(color=colour, label=name) for name, colour in SHARES.values()]
         if shares
         else [Line2D([], [], color=style.SKY, linewidth=3.0, label="α to ζ")]
     )
@@ -353,7 +355,7 @@ def key(axes: Axes, shares: bool) -> None:
             [], [], color=style.GREY, linewidth=0.6, linestyle=(0, (4, 2)), label="β of all workers"
         )
     )
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles))
+    axes.legend(handles=handles, loc="lower right", bbox_to_anchor=(1, lift), ncols=len(handles))
 
 
 def has_shares(rows: pd.DataFrame) -> bool:
@@ -367,15 +369,32 @@ def rows_meaning(shares: bool) -> str:
         return (
             "Bars: share of tasks that are substituted (exposed, and a model could carry them out nearly "
             "alone), complemented (exposed, but not that) and untouched (not exposed); "
-            f"dots: β, with the dashed line at that of all workers. {MEANING}."
+            "dots: β, with the dashed line at that of all workers."
         )
-    return f"Lines: from α to ζ; dots: β, with the dashed line at that of all workers. {MEANING}."
+    return "Lines: from α to ζ; dots: β, with the dashed line at that of all workers."
 
 
 def matched(places: pd.DataFrame) -> str:
     """How many of their workers the occupations with rated tasks have, for a caption."""
     low, high = places["matched_share"].min(), places["matched_share"].max()
     return f"means are over the {percent(low)} to {percent(high)} of them in occupations with rated tasks."
+
+
+def short(title: str) -> str:
+    """The title of an occupation as a label: at most 72 characters, with real dashes."""
+    return shorten(title.replace("--", "–"), 72, placeholder=" …")
+
+
+def definitions(labels: dict[str, float]) -> dict[str, str]:
+    """What α, β and ζ are in classes, from class → score: β = E1 + ½ E2."""
+    scored = sorted(((score, name) for name, score in labels.items() if score > 0), reverse=True)
+    factors = {1.0: "", 0.5: "½ "}
+    terms = {
+        "alpha": [name for score, name in scored if score == 1],
+        "beta": [f"{factors.get(score, f'{score:g} ')}{name}" for score, name in scored],
+        "zeta": [name for _, name in scored],
+    }
+    return {measure: f"{MEASURES[measure]} = {' + '.join(of)}" for measure, of in terms.items()}
 
 
 def million(n: float) -> str:

@@ -22,9 +22,20 @@ from jobshift.report.tables import RELIABILITY, number
 log = logging.getLogger(__name__)
 
 PRIMARY = "purged"
-# From the easiest split to the hardest, and how dark each is drawn.
-SPLITS = {"random": ("random", style.ORANGE), "major_group": ("SOC major group", style.BLUE)}
-SPLITS[PRIMARY] = (PRIMARY, style.BLACK)
+# From the easiest split to the hardest: name, colour, meaning.
+SPLITS = {
+    "random": (
+        "random",
+        style.ORANGE,
+        "test tasks share activities and texts with training tasks",
+    ),
+    "major_group": ("SOC major group", style.BLUE, "whole groups of occupations are held out"),
+    PRIMARY: (
+        "purged",
+        style.BLACK,
+        "no training task shares an activity or a text with a test task",
+    ),
+}
 COMPARED = {
     "cohen_kappa": "Cohen's κ",
     "f1_macro": "Macro-F1",
@@ -110,16 +121,15 @@ def split_effect(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
         handlelength=1.6,
     )
     n = kappa.drop_duplicates("split").set_index("split")
-    sizes = "; ".join(
-        f"{look(split)[0]}: {n.n_tasks[split]:,} tasks in {n.n_groups[split]:,} groups"
+    meaning = "; ".join(
+        f"{look(split)[0]}: {look(split)[2]} (held out: {n.n_tasks[split]:,} tasks in "
+        f"{n.n_groups[split]:,} leak groups)"
         for split in splits
     )
     caption = (
-        f"What the split does to a result: Cohen's κ of each model with the held-out labels under each "
-        f"split that it was trained on (no dot: not trained on it). Under random, test tasks share activities and texts with "
-        f"training tasks; under SOC major group, whole occupation groups are held out; under purged, "
-        f"no training task shares an activity or a text with a test task. {INTERVAL}; held out: {sizes}."
-        f"{seeds_meaning(kappa)} {source('evaluate', 'metrics')}"
+        "What the split does to a result: Cohen's κ of each model with the held-out labels under each "
+        f"split that it was trained on (no dot: not trained on it). {meaning[0].upper()}{meaning[1:]}. "
+        f"{INTERVAL}.{seeds_meaning(kappa)} {source('evaluate', 'metrics')}"
     )
     return Drawing(figure, caption)
 
@@ -161,7 +171,7 @@ def reliability_diagram(
         )  # fmt: skip
         error = ece.loc[ece["model"] == model, "value"].mean()
         tasks = ece.loc[ece["model"] == model, "n_tasks"].iloc[0]
-        axes.text(0.0, 1.0, f"ECE {number(error)}\nn = {tasks:,}", va="top")
+        axes.text(0.04, 1.0, f"ECE {number(error)}\nn = {tasks:,}", va="top")
         axes.set_title(style.wrapped(name, 20))
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
@@ -172,8 +182,9 @@ def reliability_diagram(
     caption = (
         f"Reliability of the probabilities on the {PRIMARY} split: accuracy of the test tasks in bins of "
         f"the confidence of the predicted class, the area of a dot in proportion to its tasks (at most "
-        f"{most:,}); on the diagonal a model is as often right as it says, and a line shows how far off it is. ECE: expected calibration "
-        f"error, lowest for {models[best]}, highest for {models[worst]}."
+        f"{most:,}); on the diagonal, where a line leads from each dot, a model is as often right as it "
+        f"says. ECE: expected calibration error, lowest for {models[best]}, highest for "
+        f"{models[worst]}."
         f"{' All seeds; ECE is their mean.' if several_seeds(primary) else ''} "
         f"{source('evaluate', 'calibration', 'metrics')}"
     )
@@ -258,7 +269,7 @@ def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
     several = len(primary[["model", "seed", "fold"]].drop_duplicates()) > len(shown)
     caption = (
         f"Training of the networks on the {PRIMARY} split: cross-entropy of the training batches (mean "
-        f"since the line's last point) and of the validation tasks after each epoch, and validation κ; "
+        f"since the point before) and of the validation tasks after each epoch, and validation κ; "
         f"dotted: the epoch with the highest validation κ ({said})."
         f"{' A line a seed and fold; the dotted line is that of the best.' if several else ''} "
         f"{source('evaluate', 'history')}"
@@ -343,9 +354,9 @@ def in_order(splits: pd.Series) -> list[str]:
     return [split for split in found if split not in SPLITS] + [s for s in SPLITS if s in found]
 
 
-def look(split: str) -> tuple[str, str]:
-    """Name for people and colour of a split."""
-    return SPLITS.get(split, (split.replace("_", " "), style.PURPLE))
+def look(split: str) -> tuple[str, str, str]:
+    """Name for people, colour and meaning of a split."""
+    return SPLITS.get(split, (split.replace("_", " "), style.PURPLE, "as conf/ defines it"))
 
 
 def several_seeds(table: pd.DataFrame) -> bool:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from math import ceil
 from pathlib import Path
 from textwrap import fill
@@ -22,7 +23,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from matplotlib.transforms import Bbox
 
 COLUMN, FULL = 3.5, 7.2  # width in inches
@@ -61,6 +62,9 @@ SETTINGS = {
     "pdf.fonttype": 42,
     "savefig.dpi": 300,
 }
+
+# Where a label may stand seen from its point, best first.
+AROUND = np.radians([0, 180, 90, 270, 30, -30, 150, -150, 60, -60, 120, -120])
 
 # What a file would otherwise say about when and with what it was made.
 METADATA = {
@@ -120,13 +124,11 @@ def save(figure: Figure, folder: Path, name: str) -> None:
         figure.savefig(folder / f"{name}.{ending}", metadata=metadata)
 
 
-def percent_axis(axis, label: str, step: float | None = None) -> None:
-    """Let an axis of shares count in percent, with a tick every `step` (a share) if given."""
-    axis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=""))
+def percent_axis(axis, label: str, ticks: int = 5) -> None:
+    """Let an axis of shares count in percent, at whole steps and about `ticks` of them."""
+    axis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
     axis.set_label_text(f"{label} (%)")
-    if step:
-        low, high = axis.get_view_interval()
-        axis.set_ticks(np.arange(ceil(low / step - 1e-9), high / step + 1e-9) * step)
 
 
 def rows_axis(axes: Axes, labels: Sequence[str]) -> None:
@@ -198,38 +200,48 @@ def label_points(
     """
     pixel = axes.figure.dpi / 72  # pixels a point
     centres, reach = axes.transData.transform(points), np.asarray(radii) * pixel
-    inside, taken, done = axes.get_window_extent(), list(obstacles), []
+    inside, done = axes.get_window_extent(), []
+    taken = np.array([box.extents for box in obstacles]).reshape(-1, 4)
     for number, text in labels.items():
-        artist = axes.text(0, 0, text, transform=None, va="bottom", linespacing=0.95, zorder=6)
+        artist = axes.text(
+            0, 0, text, transform=None, va="bottom", linespacing=0.95, zorder=6,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.3},
+        )  # fmt: skip
         size = artist.get_window_extent()
         best, choice = np.inf, None
-        for distance in (1.5, 8.0, 16.0, 26.0, 38.0):
-            for angle in np.radians([0, 180, 90, 270, 30, -30, 150, -150, 60, -60, 120, -120]):
-                direction = np.array([np.cos(angle), np.sin(angle)])
-                anchor = centres[number] + direction * (reach[number] + distance * pixel)
-                # The box touches the anchor with the side or corner that looks at the point.
-                low = anchor + (np.sign(np.round(direction, 6)) - 1) / 2 * (size.width, size.height)
-                box = Bbox.from_bounds(*low, size.width, size.height)
-                grown = box.padded(1.2 * pixel)
-                fits = inside.contains(*box.min) and inside.contains(*box.max)
-                if not fits or any(grown.overlaps(other) for other in taken):
-                    continue
-                nearest = np.clip(centres, box.min, box.max)
-                depth = reach - np.hypot(*(centres - nearest).T)
-                depth[number] = 0
-                cost = depth.clip(min=0).sum() / pixel + 1.5 * (depth > 0).sum() + 0.5 * distance
-                if cost < best:
-                    best, choice = cost, (box, anchor, distance)
+        for distance, angle in product((1.5, 8, 16, 26, 38, 52), AROUND):
+            direction = np.round([np.cos(angle), np.sin(angle)], 6)
+            rim = centres[number] + direction * reach[number]
+            anchor = rim + direction * distance * pixel
+            # The box touches the anchor with the side or corner that looks at the point.
+            low = anchor + (np.sign(direction) - 1) / 2 * (size.width, size.height)
+            box = Bbox.from_bounds(*low, size.width, size.height)
+            line = np.linspace(rim, anchor, 12) if distance > 2 else np.empty((0, 2))
+            if not (inside.contains(*box.min) and inside.contains(*box.max)):
+                continue
+            grown = box.padded(1.2 * pixel)
+            if _meets(grown.extents, taken) or any(_meets(np.tile(at, 2), taken) for at in line):
+                continue
+            nearest = np.clip(centres, box.min, box.max)
+            depth = (reach - np.hypot(*(centres - nearest).T)).clip(min=0) / pixel
+            depth[number] = 0
+            cost = depth.sum() + 1.5 * np.count_nonzero(depth) + 0.5 * distance
+            if cost < best:
+                best, choice = cost, (box, line)
         if choice is None:
             artist.remove()
             continue
-        box, anchor, distance = choice
+        box, line = choice
         to_data = axes.transData.inverted().transform
         artist.set_transform(axes.transData)
         artist.set_position(to_data(box.min))
-        if distance > 2:
-            ends = to_data([centres[number], anchor])
-            axes.plot(*ends.T, color=GREY, linewidth=0.4, zorder=5)
-        taken.append(box)
+        if len(line):
+            axes.plot(*to_data(line[[0, -1]]).T, color=GREY, linewidth=0.5, zorder=5)
+        taken = np.vstack([taken, box.extents, *(np.append(at - 1, at + 1) for at in line)])
         done.append(number)
     return done
+
+
+def _meets(box: np.ndarray, others: np.ndarray) -> bool:
+    """Whether a box (x0, y0, x1, y1) overlaps one of `others` [n × 4]."""
+    return bool(((box[:2] < others[:, 2:]) & (box[2:] > others[:, :2])).all(axis=1).any())

@@ -24,8 +24,10 @@ TABLES = Path("reports/tables")
 FIGURES = Path("reports/figures")
 RUBRIC = "rubric"
 
+RUN = ["model", "seed", "split"]
 RATES = ["alpha", "beta", "zeta", "substituted_share", "complemented_share", "untouched_share"]
 PLACES = ["rater", "task_weighting", "exposure_from", "employment_workers", "matched_share", *RATES]
+CLASSES = {"E0": "not exposed", "E1": "exposed directly", "E2": "exposed through software"}
 # Table → the stage that makes it and the columns that are drawn.
 NEEDED = {
     "exposure_major_groups": ("aggregate", ["title", *PLACES]),
@@ -43,15 +45,13 @@ NEEDED = {
     "exposure_wage_deciles": ("aggregate", ["rater", "decile", "wage_mean_usd", "beta"]),
     "metrics": (
         "evaluate",
-        ["model", "seed", "split", "metric", "value", "low", "high", "draws"]
-        + ["n_tasks", "n_groups", "n_occupations"],
+        [*RUN, "metric", "value", "low", "high", "draws", "n_tasks", "n_groups", "n_occupations"],
     ),
-    "calibration": ("evaluate", ["model", "seed", "split", "bin", "confidence", "accuracy", "n"]),
-    "confusion": ("evaluate", ["model", "seed", "split", "label", "predicted", "n"]),
+    "calibration": ("evaluate", [*RUN, "bin", "confidence", "accuracy", "n"]),
+    "confusion": ("evaluate", [*RUN, "label", "predicted", "n"]),
     "history": (
         "evaluate",
-        ["model", "seed", "split", "fold", "epoch", "step", "train_loss", "val_loss"]
-        + ["val_cohen_kappa"],
+        [*RUN, "fold", "epoch", "step", "train_loss", "val_loss", "val_cohen_kappa"],
     ),
     "reliability": ("evaluate", ["level", "variable", "raters", "measure", "value", "n"]),
 }
@@ -103,7 +103,7 @@ def drawings(
             own["exposure_major_groups"], nation, how
         ),
         "workers_over_threshold": lambda: exposure.workers_over_threshold(
-            own["exposure_thresholds"], how
+            own["exposure_thresholds"], config.data.labels, how
         ),
         "exposure_by_wage": lambda: exposure.by_wage(occupations, deciles, how),
         "top_occupations": lambda: exposure.top_occupations(
@@ -182,21 +182,18 @@ def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
 
 
 def basis(config: Config, table: pd.DataFrame) -> str:
-    """Whose ratings, and how tasks count, for the captions of exposure."""
+    """What is measured, whose ratings and how tasks count, for the captions of exposure."""
     of_rater = table[table["rater"] == config.rater].iloc[0]
-    who = (
-        config.data.title
-        if config.rater == RUBRIC
-        else f"{config.data.title}, predicted by {config.names.get(config.rater, config.rater)}"
+    parts = [", ".join(exposure_figures.definitions(config.data.labels).values())]
+    if set(config.data.labels) == set(CLASSES):
+        parts[0] += f" ({', '.join(f'{name} {what}' for name, what in CLASSES.items())})"
+    who = "" if config.rater == RUBRIC else config.names.get(config.rater, config.rater)
+    parts.append(f"labels: {config.data.title}{f', predicted by {who}' if who else ''}")
+    parts.append(
+        "core tasks count twice"
+        if of_rater["task_weighting"] == "core"
+        else "all tasks of an occupation count the same"
     )
-    weight = {
-        "core": "core tasks count twice",
-        "equal": "all tasks of an occupation count the same",
-    }
-    label = {
-        "labels": "each task is wholly of its most likely class",
-        "shares": "each task counts by its shares of the classes",
-    }
-    return (
-        f"Labels: {who}; {weight[of_rater['task_weighting']]}; {label[of_rater['exposure_from']]}"
-    )
+    if of_rater["exposure_from"] == "shares":
+        parts.append("a task counts by its shares of the classes")
+    return "; ".join(parts)

@@ -92,8 +92,10 @@ def valid(
     column = (
         case["column"] if case["schema_context"] == "Column" else ", ".join(schema.unique or [])
     )
+    value = case["failure_case"]
+    value = repr(value) if isinstance(value, str) else str(value)
     more = "" if count == 1 else f" (and {count - 1} more)"
     raise JobshiftError(
-        f"{file}: column '{column}'{where}: {case['failure_case']!r} violates {case['check']}{more}; "
+        f"{file}: column '{column}'{where}: {value} violates {case['check']}{more}; "
         "mend the file"
     )
