@@ -56,7 +56,7 @@ def test_an_unknown_verb_lists_the_verbs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ):
     monkeypatch.setattr("sys.argv", ["jobshift", "teach"])
-    with pytest.raises(SystemExit, match="no verb 'teach'; choose one of fetch, prepare"):
+    with pytest.raises(SystemExit, match="no verb 'teach'; choose one of fetch, sources, prepare"):
         cli.main()
     monkeypatch.setattr("sys.argv", ["jobshift"])
     cli.main()

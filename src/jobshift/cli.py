@@ -13,6 +13,7 @@ from jobshift.errors import JobshiftError
 
 VERBS = {
     "fetch": "bring a pinned source into data/raw/ (source=NAME)",
+    "sources": "list what was fetched, with versions, licences and hashes",
     "prepare": "join, label and split a data set without leakage (data=NAME)",
     "tokenize": "turn all texts of a data set into token ids (model=NAME)",
     "train": "fit one model on one split with one seed (model=NAME split=NAME seed=N)",

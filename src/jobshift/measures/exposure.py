@@ -12,7 +12,6 @@ A data set with other classes gives each a score in [0, 1]; then α is the proba
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
 
 # Class → score, in ordinal order; the classes of automation, none to full.
 EXPOSURE = {"E0": 0.0, "E2": 0.5, "E1": 1.0}
@@ -28,31 +27,3 @@ def class_weights(labels: Mapping[str, float] = EXPOSURE) -> np.ndarray:
     """
     scores = np.array(list(labels.values()), dtype=float)
     return np.column_stack([scores == 1.0, scores, scores > 0.0]).astype(float)
-
-
-def alpha(shares: Mapping[str, np.ndarray] | pd.DataFrame) -> np.ndarray:
-    """α = P(E1) of each row of `shares`, a frame (or mapping of arrays) with column p_E1."""
-    return np.asarray(shares["p_E1"], dtype=float)
-
-
-def beta(shares: Mapping[str, np.ndarray] | pd.DataFrame) -> np.ndarray:
-    """β = P(E1) + ½ P(E2) of each row of `shares`, with columns p_E1 and p_E2."""
-    return alpha(shares) + 0.5 * np.asarray(shares["p_E2"], dtype=float)
-
-
-def zeta(shares: Mapping[str, np.ndarray] | pd.DataFrame) -> np.ndarray:
-    """ζ = P(E1) + P(E2) of each row of `shares`, with columns p_E1 and p_E2."""
-    return alpha(shares) + np.asarray(shares["p_E2"], dtype=float)
-
-
-def hard_shares(labels: pd.Series) -> pd.DataFrame:
-    """Hard labels E0, E1, E2 as shares of 0 and 1: columns p_E0, p_E2, p_E1, the index of `labels`.
-
-    `alpha(hard_shares(labels))` is 1.0 where the label is E1. Raises ValueError for another label.
-    """
-    unknown = labels[~labels.isin(list(EXPOSURE))]
-    if len(unknown):
-        raise ValueError(
-            f"label {unknown.iloc[0]!r} in row {unknown.index[0]!r} is none of {list(EXPOSURE)}"
-        )
-    return pd.DataFrame({f"p_{name}": (labels == name).astype(float) for name in EXPOSURE})

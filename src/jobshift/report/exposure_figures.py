@@ -80,6 +80,7 @@ def by_state(states: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
         textcoords="offset points",
         color=style.GREY,
         va="center",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
     )
     style.percent_axis(axes.xaxis, "β, mean over workers")
     left_out = ", ".join(states.loc[~within, "state"])
@@ -195,16 +196,16 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
     figure.set_layout_engine("none")  # Labels are placed for good, so the axes must not move.
     axes = figure.add_axes((0.062, 0.105, 0.93, 0.885))
     wages = dots["annual_wage_usd"]
-    axes.set(xscale="log", xlim=(wages.min() / 1.16, wages.max() * 1.06))
-    axes.set_ylim(-0.025, dots["beta"].max() + 0.04)
+    axes.set(xscale="log", xlim=(wages.min() / 1.25, wages.max() * 1.06))
+    axes.set_ylim(-0.09, dots["beta"].max() + 0.04)
     ticks = [n * 10**power for power in (4, 5, 6) for n in (1, 1.5, 2, 3, 4, 5, 7)]
-    ticks = [int(tick) for tick in ticks if wages.min() / 1.16 <= tick <= wages.max() * 1.06]
+    ticks = [int(tick) for tick in ticks if wages.min() / 1.25 <= tick <= wages.max() * 1.06]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xticks(ticks, [f"{tick / 1000:,.0f}" for tick in ticks])
     axes.tick_params(axis="x", which="minor", length=0)
     axes.set_xlabel("Annual wage of the occupation, median (thousand US dollars, log scale)")
-    style.percent_axis(axes.yaxis, "β of the occupation")
+    style.percent_axis(axes.yaxis, "β of the occupation", 9)
     style.guides(axes, "y")
     labelled = worth_labelling(dots)
     largest = dots["employment_workers"].max()
@@ -222,7 +223,7 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
     radii = np.append(np.sqrt(area / np.pi), 3.0)
     texts = {len(dots): "mean of each wage decile\n(a tenth of all workers)"}
     for row in labelled:
-        texts[row] = style.wrapped(dots["title"].iloc[row].split(", Except ")[0], 26)
+        texts[row] = style.balanced(dots["title"].iloc[row].split(", Except ")[0], 26)
     points = np.vstack([dots[["annual_wage_usd", "beta"]], means[-1:]])
     written = [
         row for row in style.label_points(axes, points, radii, texts, taken) if row in labelled

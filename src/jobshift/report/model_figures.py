@@ -43,7 +43,7 @@ COMPARED = {
 }
 INTERVAL = "95 % intervals from a bootstrap of leak groups"
 # Classes → confusion matrices a row and their height in inches: every cell has room for its number.
-CONFUSION = {2: (6, 1.7), 3: (6, 1.7), 4: (4, 2.1), 5: (3, 2.6)}
+CONFUSION = {2: (6, 1.4), 3: (6, 1.4), 4: (4, 1.95), 5: (3, 2.5)}
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white_to_blue", ["#FFFFFF", style.BLUE])
 
 
@@ -63,14 +63,14 @@ def model_comparison(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
     for axes, metric in zip(grid, COMPARED, strict=True):
         part = primary[primary["metric"] == metric]
         style.guides(axes)
-        style.rows_axis(axes, list(models.values()))
+        style.rows_axis(axes, [style.wrapped(name, 30) for name in models.values()])
         for row, model in enumerate(models):
             runs = part[part["model"] == model]
             value = estimate(axes, row, runs, style.BLUE)
             if np.isnan(value):
                 axes.text(0.02, row, "not defined", color=style.GREY, va="center")
             else:
-                axes.text(value, row - 0.17, f"{value:.2f}", ha="center", va="bottom")
+                axes.text(value, row - 0.17, number(value, 2), ha="center", va="bottom")
         lowest = min(part["low"].min(), part["value"].min(), 0)
         axes.set_xlim(lowest - 0.03, 1)
         axes.xaxis.set_major_formatter("{x:g}")
@@ -91,24 +91,34 @@ def split_effect(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
     """κ of each model under each split it was trained on, with intervals."""
     kappa = metrics[metrics["metric"] == "cohen_kappa"]
     splits = in_order(kappa["split"])
-    figure = style.new_figure(style.COLUMN, 0.75 + 0.13 * len(models) * (len(splits) + 0.6))
+    runs = {
+        (model, split): part
+        for (model, split), part in kappa.groupby(["model", "split"], sort=False)
+    }
+    trained = {model: [split for split in splits if (model, split) in runs] for model in models}
+    labels = {model: style.wrapped(name, 24) for model, name in models.items()}
+    # Bands in lines of text: one a split and some air, or what the label needs.
+    bands = [max(len(trained[model]), 1 + labels[model].count("\n")) + 0.7 for model in models]
+    figure = style.new_figure(style.COLUMN, 0.55 + 0.125 * sum(bands))
     axes = figure.add_subplot()
     style.guides(axes)
-    style.rows_axis(axes, [style.wrapped(name, 17) for name in models.values()])
-    offsets = (np.arange(len(splits)) - (len(splits) - 1) / 2) * 0.62 / max(len(splits) - 1, 1)
+    top, middles = 0.0, []
     for row, model in enumerate(models):
+        bottom = top + bands[row]
+        middles.append((top + bottom) / 2)
         if row % 2:
-            axes.axhspan(row - 0.5, row + 0.5, color="#F7F7F7", zorder=0)
+            axes.axhspan(top, bottom, color="#F6F6F6", linewidth=0, zorder=0)
         ends = []
-        for offset, split in zip(offsets, splits, strict=True):
-            runs = kappa[(kappa["model"] == model) & (kappa["split"] == split)]
-            if len(runs):
-                value = estimate(axes, row + offset, runs, look(split)[1])
-                ends.append((value, row + offset))
-        if len(ends) > 1:
-            axes.plot(*np.transpose(ends), color=style.LIGHT, linewidth=0.8, zorder=1)
+        for position, split in enumerate(trained[model]):
+            y = middles[-1] + position - (len(trained[model]) - 1) / 2
+            ends.append((estimate(axes, y, runs[model, split], look(split)[1]), y))
+        axes.plot(*np.transpose(ends), color=style.LIGHT, linewidth=0.8, zorder=1)
+        top = bottom
+    style.rows_axis(axes, [])
+    axes.set_yticks(middles, list(labels.values()))
+    axes.set_ylim(top, 0)
     axes.set_xlim(min(kappa["low"].min(), kappa["value"].min(), 0) - 0.03, 1)
-    axes.set_ylim(len(models) - 0.5, -0.5)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(COMPARED["cohen_kappa"])
     handles = [
         Line2D([], [], color=look(split)[1], marker="o", label=look(split)[0]) for split in splits
@@ -158,7 +168,7 @@ def reliability_diagram(
     ece = metrics[
         (metrics["split"] == PRIMARY) & (metrics["metric"] == "expected_calibration_error")
     ]
-    figure, grid = style.panels(len(models), 6, 1.65)
+    figure, grid = style.panels(len(models), 6, 1.4)
     most = primary["n"].max()
     for axes, (model, name) in zip(grid, models.items(), strict=True):
         axes.plot([0, 1], [0, 1], color=style.LIGHT, linewidth=0.8, zorder=1)
@@ -196,7 +206,7 @@ def confusion_matrices(
 ) -> Drawing:
     """Label against prediction on the primary split, a panel a model, shares of each label."""
     primary = confusion[confusion["split"] == PRIMARY]
-    figure, grid = style.panels(len(models), *CONFUSION.get(len(classes), (2, 3.4)))
+    figure, grid = style.panels(len(models), *CONFUSION.get(len(classes), (2, 3.6)))
     for axes, (model, name) in zip(grid, models.items(), strict=True):
         runs = primary[primary["model"] == model]
         # Mean over the seeds, which all have the same test tasks.
@@ -249,7 +259,7 @@ def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
         model = list(shown)[position]
         runs = primary[primary["model"] == model]
         best_of[model] = draw_curves(loss, kappa, runs, labelled=position == 0)
-        loss.set_title(shown[model])
+        loss.set_title(style.wrapped(shown[model], 28))
         loss.tick_params(labelbottom=False)
         kappa.set_xlabel("Step")
         if column == 0:
@@ -262,37 +272,49 @@ def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
         if column:
             grid[row, column].tick_params(labelleft=False)
     said = "; ".join(
-        f"{shown[model]}: κ {number(row['val_cohen_kappa'])} after epoch {int(row['epoch']) + 1} "
-        f"(step {int(row['step']) + 1:,})"
-        for model, row in best_of.items()
+        f"{shown[model]}: κ {number(best['val_cohen_kappa'].mean())} after {epochs(best)}, step "
+        f"{best['step'].mean() + 1:,.0f}"
+        for model, best in best_of.items()
     )
-    several = len(primary[["model", "seed", "fold"]].drop_duplicates()) > len(shown)
+    several = max(map(len, best_of.values())) > 1
     caption = (
         f"Training of the networks on the {PRIMARY} split: cross-entropy of the training batches (mean "
         f"since the point before) and of the validation tasks after each epoch, and validation κ; "
         f"dotted: the epoch with the highest validation κ ({said})."
-        f"{' A line a seed and fold; the dotted line is that of the best.' if several else ''} "
+        f"{' A line a seed and fold, all of which the numbers are means of.' if several else ''} "
         f"{source('evaluate', 'history')}"
     )
     return Drawing(figure, caption)
 
 
-def draw_curves(loss: Axes, kappa: Axes, runs: pd.DataFrame, labelled: bool) -> pd.Series:
-    """The curves of all seeds and folds of one network; the row of its highest validation κ."""
-    for _, run in runs.groupby(["seed", "fold"], sort=False):
+def epochs(best: pd.DataFrame) -> str:
+    """The epochs, counted from 1, of some rows of the history in words."""
+    first, last = int(best["epoch"].min()) + 1, int(best["epoch"].max()) + 1
+    return f"epoch {first}" if first == last else f"epochs {first}–{last}"
+
+
+def draw_curves(loss: Axes, kappa: Axes, runs: pd.DataFrame, labelled: bool) -> pd.DataFrame:
+    """The curves of all seeds and folds of one network; the row of each with the highest κ."""
+    each = [run for _, run in runs.groupby(["seed", "fold"], sort=False)]
+    thick, dot = (1.1, 3.0) if len(each) == 1 else (0.6, 1.8)
+    looks = {"color": style.BLUE, "linewidth": thick, "marker": "o", "markersize": dot}
+    for run in each:
         train, after = run.dropna(subset=["train_loss"]), run.dropna(subset=["val_loss"])
-        loss.plot(train["step"], train["train_loss"], color=style.ORANGE, linewidth=0.9)
-        loss.plot(after["step"], after["val_loss"], "o-", color=style.BLUE, markersize=3)
-        kappa.plot(after["step"], after["val_cohen_kappa"], "o-", color=style.BLUE, markersize=3)
-    best = runs.loc[runs["val_cohen_kappa"].idxmax()]
+        loss.plot(train["step"], train["train_loss"], color=style.ORANGE, linewidth=0.8 * thick)
+        loss.plot(after["step"], after["val_loss"], **looks)
+        kappa.plot(after["step"], after["val_cohen_kappa"], **looks)
+    best = pd.DataFrame([run.loc[run["val_cohen_kappa"].idxmax()] for run in each])
     for axes in (loss, kappa):
-        axes.axvline(best["step"], color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
+        for step in best["step"].unique():
+            axes.axvline(step, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
         axes.set_xlim(0, runs["step"].max() * 1.04)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    last = best["step"].max()
+    late = last > runs["step"].max() / 2
     kappa.annotate(
-        f"best: epoch {int(best['epoch']) + 1}\nκ = {best['val_cohen_kappa']:.2f}",
-        (best["step"], 0), xytext=(-3, 4), textcoords="offset points",
-        ha="right", va="bottom", color=style.GREY,
+        f"best: {epochs(best)}\nκ = {number(best['val_cohen_kappa'].mean(), 2)}",
+        (last, 0), xytext=(-3 if late else 3, 4), textcoords="offset points",
+        ha="right" if late else "left", va="bottom", color=style.GREY,
     )  # fmt: skip
     if labelled:
         train, after = runs["train_loss"].dropna().iloc[-1], runs["val_loss"].dropna().iloc[-1]

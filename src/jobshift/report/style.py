@@ -23,7 +23,7 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 COLUMN, FULL = 3.5, 7.2  # width in inches
@@ -63,6 +63,8 @@ SETTINGS = {
     "savefig.dpi": 300,
 }
 
+# How much of other points a label may cost, about in points of covered depth, or it is left out.
+TOLERABLE = 45.0
 # Where a label may stand seen from its point, best first.
 AROUND = np.radians([0, 180, 90, 270, 30, -30, 150, -150, 60, -60, 120, -120])
 
@@ -95,19 +97,19 @@ def new_figure(width: float, height: float) -> Figure:
     """A figure of this size in inches whose parts are laid out so that nothing is cut off."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)  # measures texts before anything is saved
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.03, hspace=0.03)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.03)
     return figure
 
 
-def panels(n: int, columns: int, panel_height: float, width: float | None = None) -> tuple:
+def panels(n: int, columns: int, panel_height: float) -> tuple[Figure, list[Axes]]:
     """A figure and the axes of `n` small multiples in rows of at most `columns`, evenly filled.
 
-    As wide as a page, or as a column where there are no more than two panels, unless `width` says.
+    As wide as a page, or as a column where there are no more than two panels.
     """
-    width = width or (COLUMN if n <= 2 else FULL)
+    width = COLUMN if n <= 2 else FULL
     rows = ceil(n / columns)
     columns = ceil(n / rows)
-    figure = new_figure(width, rows * panel_height)
+    figure = new_figure(width, rows * panel_height + 0.25)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[n:]:
         axes.remove()
@@ -124,9 +126,9 @@ def save(figure: Figure, folder: Path, name: str) -> None:
         figure.savefig(folder / f"{name}.{ending}", metadata=metadata)
 
 
-def percent_axis(axis, label: str, ticks: int = 5) -> None:
-    """Let an axis of shares count in percent, at whole steps and about `ticks` of them."""
-    axis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+def percent_axis(axis, label: str, ticks: int = 7) -> None:
+    """Let an axis of shares count in percent, at round numbers, at most `ticks` + 1 of them."""
+    axis.set_major_formatter(lambda share, _: f"{round(100 * share, 6):g}")
     axis.set_major_locator(MaxNLocator(ticks, steps=[1, 2, 5, 10]))
     axis.set_label_text(f"{label} (%)")
 
@@ -158,8 +160,16 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def wrapped(text: str, characters: int) -> str:
-    """`text` on lines of at most so many characters, broken between words."""
-    return fill(text, characters, break_long_words=False, break_on_hyphens=False)
+    """`text` on lines of at most so many characters, broken between words and after underscores."""
+    return fill(text.replace("_", "_ "), characters, break_on_hyphens=False).replace("_ ", "_")
+
+
+def balanced(text: str, characters: int) -> str:
+    """`text` on as few lines as `characters` allow, all about as long."""
+    lines = wrapped(text, characters).count("\n")
+    while wrapped(text, characters - 1).count("\n") == lines and characters > 2:
+        characters -= 1
+    return wrapped(text, characters)
 
 
 def spread(positions: Sequence[float], gap: float) -> np.ndarray:
@@ -193,7 +203,7 @@ def label_points(
     """Write `labels` (number of a point → text) beside points, none over another, none cut off.
 
     Points [n × 2] in data coordinates have `radii` in points; labels come in the order of
-    importance, and one for which there is no room is left out. Of the places around a point, that
+    importance, and one for which there is no good place is left out. Of the places around a point, that
     which covers least of other points is taken; a thin line leads to it where it is away from its
     point. `obstacles`, in pixels, are kept free. The axes must have their final place and limits.
     Returns the numbers of the labelled points.
@@ -201,6 +211,8 @@ def label_points(
     pixel = axes.figure.dpi / 72  # pixels a point
     centres, reach = axes.transData.transform(points), np.asarray(radii) * pixel
     inside, done = axes.get_window_extent(), []
+    weight = np.ones(len(centres))
+    weight[list(labels)] = 5  # What has a label of its own should be seen.
     taken = np.array([box.extents for box in obstacles]).reshape(-1, 4)
     for number, text in labels.items():
         artist = axes.text(
@@ -208,7 +220,7 @@ def label_points(
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.6, "pad": 0.3},
         )  # fmt: skip
         size = artist.get_window_extent()
-        best, choice = np.inf, None
+        best, choice = TOLERABLE, None
         for distance, angle in product((1.5, 8, 16, 26, 38, 52), AROUND):
             direction = np.round([np.cos(angle), np.sin(angle)], 6)
             rim = centres[number] + direction * reach[number]
@@ -223,18 +235,21 @@ def label_points(
             if _meets(grown.extents, taken) or any(_meets(np.tile(at, 2), taken) for at in line):
                 continue
             nearest = np.clip(centres, box.min, box.max)
-            depth = (reach - np.hypot(*(centres - nearest).T)).clip(min=0) / pixel
-            depth[number] = 0
-            cost = depth.sum() + 1.5 * np.count_nonzero(depth) + 0.5 * distance
+            covered = (reach - np.hypot(*(centres - nearest).T)).clip(min=0) / pixel
+            gaps = np.hypot(*(centres[:, None] - line).transpose(2, 0, 1))
+            crossed = (gaps < reach[:, None]).sum(axis=1)
+            harm = (covered + 1.5 * (covered > 0) + crossed) * weight
+            cost = harm.sum() - harm[number] + 0.5 * distance
             if cost < best:
-                best, choice = cost, (box, line)
+                best, choice = cost, (box, line, direction)
         if choice is None:
             artist.remove()
             continue
-        box, line = choice
+        box, line, direction = choice
         to_data = axes.transData.inverted().transform
         artist.set_transform(axes.transData)
         artist.set_position(to_data(box.min))
+        artist.set_multialignment({-1: "right", 0: "center", 1: "left"}[int(np.sign(direction[0]))])
         if len(line):
             axes.plot(*to_data(line[[0, -1]]).T, color=GREY, linewidth=0.5, zorder=5)
         taken = np.vstack([taken, box.extents, *(np.append(at - 1, at + 1) for at in line)])

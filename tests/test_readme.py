@@ -1,0 +1,53 @@
+"""Every result in README.md is the one in reports/: no number there is typed by hand for long."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLES = ROOT / "reports" / "tables"
+NAMES = {
+    "majority": "majority",
+    "DWA lookup, reads no text": "dwa_lookup",
+    "activity lookup, reads no text": "activity_lookup",
+    "TF-IDF + logistic regression": "tfidf",
+    "LSTM": "lstm",
+    "MiniLM, fine-tuned": "minilm",
+}
+
+
+def test_the_findings_are_those_of_the_tables():
+    rows = re.findall(r"\| ([\d.]+) \| `(\w+\.csv): (\w+)` \|", README)
+    assert len(rows) >= 9
+    for value, file, measure in rows:
+        table = pd.read_csv(TABLES / file).set_index("measure")["value"]
+        assert f"{table[measure]:.3f}" == value, measure
+
+
+def test_the_agreement_table_is_that_of_the_metrics():
+    metrics = json.loads((ROOT / "reports" / "metrics.json").read_text())
+    for label, name in NAMES.items():
+        (cells,) = re.findall(rf"\| {re.escape(label)} \|(.*)\|", README)
+        for cell, split in zip(cells.split("|"), ("purged", "major_group", "random"), strict=True):
+            found = metrics[name]["0"].get(split)
+            assert cell.strip() == (f"{found['cohen_kappa']['value']:.3f}" if found else ""), (name, split)
+
+
+def test_the_differences_are_those_of_the_comparisons():
+    table = pd.read_csv(TABLES / "comparisons.csv")
+    table = table[(table["split"] == "purged") & (table["metric"] == "cohen_kappa")]
+    table = table.set_index(["model_a", "model_b"])
+    better, behind = table.loc[("tfidf", "minilm")], table.loc[("activity_lookup", "minilm")]
+    signs = README.replace("−", "-")
+    assert f"{-better.difference:.3f} in κ [{-better.high:.3f}, {-better.low:.3f}]" in signs
+    assert f"by {behind.difference:.3f} [{behind.low:.3f}, {behind.high:.3f}]" in signs
+    assert better.high < 0  # the sentence says better
+    assert behind.low < 0 < behind.high  # the sentence says: not told from none
+
+
+def test_the_files_it_points_to_are_there():
+    for path in re.findall(r"\]\(([\w./]+)\)", README):
+        assert (ROOT / path).exists(), path
