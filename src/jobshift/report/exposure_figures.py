@@ -19,7 +19,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from jobshift.report import style
-from jobshift.report.style import Drawing, people, percent
+from jobshift.report.style import Drawing, million, people, percent, source
 
 MEASURES = {"alpha": "α", "beta": "β", "zeta": "ζ"}
 MEASURE_COLOURS = {"alpha": style.VERMILLION, "beta": style.BLACK, "zeta": style.BLUE}
@@ -30,16 +30,19 @@ SHARES = {
 }
 MARKS = (0.1, 0.5)
 LARGEST_DOT = 330.0  # area in points²
+CAPITAL = "District of Columbia"
+BRACKETS = "In brackets the workers (M: million, k: thousand)"
 MARKET = "employment and wages: OEWS, May 2025"
 
 
 def by_major_group(groups: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
     """The SOC major groups, most exposed first, under all occupations."""
     groups = groups.assign(label=groups["title"].str.removesuffix(" Occupations"))
-    figure, rows = place_rows(groups, nation, "All occupations", 62)
+    groups, without = rated(groups)
+    figure, shares = place_rows(groups, nation, "All occupations")
     caption = (
-        f"Exposure of {len(groups)} SOC major groups, ordered by β. {rows_meaning(rows)} In brackets "
-        f"the workers (M: million); {matched(groups)} {basis}; {MARKET}. "
+        f"Exposure of {len(groups)} SOC major groups, ordered by β. {rows_meaning(shares)} "
+        f"{BRACKETS}; {matched(groups)}.{without} {basis}; {MARKET}. "
         f"{source('aggregate', 'exposure_major_groups', 'exposure_national')}"
     )
     return Drawing(figure, caption)
@@ -47,11 +50,11 @@ def by_major_group(groups: pd.DataFrame, nation: pd.Series, basis: str) -> Drawi
 
 def by_industry(sectors: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
     """The NAICS sectors, most exposed first, under all industries."""
-    sectors = sectors.assign(label=sectors["industry"])
-    figure, rows = place_rows(sectors, nation, "All industries", 62)
+    sectors, without = rated(sectors.assign(label=sectors["industry"]))
+    figure, shares = place_rows(sectors, nation, "All industries")
     caption = (
-        f"Exposure of the work in {len(sectors)} NAICS sectors, ordered by β. {rows_meaning(rows)} In "
-        f"brackets the workers (M: million); {matched(sectors)} {basis}; {MARKET}. "
+        f"Exposure of the work in {len(sectors)} NAICS sectors, ordered by β. "
+        f"{rows_meaning(shares)} {BRACKETS}; {matched(sectors)}.{without} {basis}; {MARKET}. "
         f"{source('aggregate', 'exposure_industries', 'exposure_national')}"
     )
     return Drawing(figure, caption)
@@ -60,10 +63,11 @@ def by_industry(sectors: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing
 def by_state(states: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
     """β of the 50 states and the District of Columbia, most exposed first."""
     within = states["in_national"].astype(bool)
-    rows = states[within].sort_values(["beta", "state"], ascending=[False, True])
+    rows, without = rated(states[within].assign(label=states["state"]))
+    rows = rows.sort_values(["beta", "label"], ascending=[False, True])
     figure = style.new_figure(style.COLUMN, 0.5 + 0.125 * len(rows))
     axes = figure.add_subplot()
-    labels = rows["state"] + " (" + rows["employment_workers"].map(people) + ")"
+    labels = rows["label"] + " (" + rows["employment_workers"].map(people) + ")"
     style.rows_axis(axes, labels)
     y = np.arange(len(rows))
     style.guides(axes, "y")
@@ -84,17 +88,15 @@ def by_state(states: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
     )
     style.percent_axis(axes.xaxis, "β, mean over workers")
     left_out = ", ".join(states.loc[~within, "state"])
-    capital = "District of Columbia"
     places = f"{len(rows)} states"
-    if capital in set(rows["state"]):
-        places = f"{len(rows) - 1} states and the {capital}"
+    if CAPITAL in set(rows["state"]):
+        places = f"{len(rows) - 1} states and the {CAPITAL}"
     caption = (
-        f"Exposure β of the work in {places}, from "
-        f"{percent(high)} in {rows['state'].iloc[0]} to {percent(low)} in {rows['state'].iloc[-1]}; the "
-        f"line is the United States, {percent(nation['beta'])}. The axis does not start at 0. In "
-        f"brackets the workers (M: million, k: thousand); {matched(rows)} "
-        + (f"Left out, as they are not in the national total: {left_out}. " if left_out else "")
-        + f"{basis}; {MARKET}. "
+        f"Exposure β of the work in {places}, from {percent(high)} ({rows['state'].iloc[0]}) to "
+        f"{percent(low)} ({rows['state'].iloc[-1]}); the line is the United States, "
+        f"{percent(nation['beta'])}. The axis does not start at 0. {BRACKETS}; {matched(rows)}."
+        + (f" Left out, as they are not in the national total: {left_out}." if left_out else "")
+        + f"{without} {basis}; {MARKET}. "
         f"{source('aggregate', 'exposure_states', 'exposure_national')}"
     )
     return Drawing(figure, caption)
@@ -128,18 +130,18 @@ def top_occupations(
             va="bottom",
             fontweight="bold",
         )
-    key(both[0], shares, 1 + 0.6 / n)
+    key(both[0], shares, 1 + 1 / (n + 0.2))
     style.percent_axis(both[1].xaxis, "Share of tasks")
     zero = int((large["beta"] == 0).sum())
+    share = large["employment_workers"].sum() / nation["matched_workers"]
     caption = (
         f"The {n} most and the {n} least exposed of the {len(large)} occupations with at least "
-        f"{least_workers:,} workers ({percent(large['employment_workers'].sum() / nation['matched_workers'])} "
-        f"of the {million(nation['matched_workers'])} workers in occupations with rated tasks), ordered "
-        f"by β and, among equals, by employment"
+        f"{least_workers:,} workers ({percent(share)} of the {million(nation['matched_workers'])} "
+        "workers in occupations with rated tasks), ordered by β and, among equals, by employment"
         + (f"; {zero} of them have no exposed task at all" if zero else "")
-        + (f"; {unrated} more have no rated tasks. " if unrated else ". ")
-        + f"{rows_meaning(shares)} In brackets the workers (M: million, k: thousand). "
-        f"{basis}; {MARKET}. {source('aggregate', 'exposure_occupations', 'exposure_national')}"
+        + (f"; {unrated} more have no rated tasks" if unrated else "")
+        + f". {rows_meaning(shares)} {BRACKETS}. {basis}; {MARKET}. "
+        f"{source('aggregate', 'exposure_occupations', 'exposure_national')}"
     )
     return Drawing(figure, caption)
 
@@ -237,7 +239,7 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
         linewidth=0.7,
         zorder=2.5,
     )
-    first, final = deciles.iloc[0], deciles.iloc[-1]
+    first, last = deciles.iloc[0], deciles.iloc[-1]
     top = deciles.loc[deciles["beta"].idxmax()]
     basis_of_wage = ""
     if (dots["wage_basis"] != "annual median").any():
@@ -245,13 +247,15 @@ def by_wage(occupations: pd.DataFrame, deciles: pd.DataFrame, basis: str) -> Dra
         counts = others["wage_basis"].value_counts()
         kinds = ", ".join(f"{kind} in {n} occupations" for kind, n in counts.items())
         basis_of_wage = f" (where none is published: {kinds})"
+    said = ", ".join(
+        f"{percent(row['beta'])} in decile {int(row['decile'])}{what}"
+        for row, what in ((first, ""), (top, " (the maximum)"), (last, ""))
+    )
     caption = (
-        f"Exposure β against the median annual wage{basis_of_wage} of {len(dots)} occupations, the area "
-        f"of a dot in proportion to its workers (together {million(dots['employment_workers'].sum())}). "
-        f"Diamonds: employment-weighted mean of each tenth of all workers by the wage of their "
-        f"occupation, from {percent(first['beta'])} in the lowest to {percent(final['beta'])} in the "
-        f"highest, with the maximum of {percent(top['beta'])} in decile {int(top['decile'])}. "
-        f"{basis}; {MARKET}. "
+        f"Exposure β against the median annual wage{basis_of_wage} of {len(dots)} occupations, the "
+        "area of a dot in proportion to its workers (together "
+        f"{million(dots['employment_workers'].sum())}). Diamonds: employment-weighted mean of each "
+        f"tenth of all workers by the wage of their occupation, {said}. {basis}; {MARKET}. "
         f"{source('aggregate', 'exposure_occupations', 'exposure_wage_deciles')}"
     )
     return Drawing(figure, caption)
@@ -288,9 +292,7 @@ def draw_size_key(axes: Axes, largest: float, looks: dict) -> Bbox:
     return Bbox([(box.x0, within.transform((0, 0.85))[1]), within.transform((1, 1))])
 
 
-def place_rows(
-    places: pd.DataFrame, nation: pd.Series, everyone: str, characters: int
-) -> tuple[Figure, bool]:
+def place_rows(places: pd.DataFrame, nation: pd.Series, everyone: str) -> tuple[Figure, bool]:
     """A page-wide figure of `places` (label, employment_workers, rates) under a row of everyone.
 
     Also whether it has bars of shares (True) or lines from α to ζ.
@@ -299,7 +301,7 @@ def place_rows(
     total = nation.to_dict() | {"label": everyone}
     rows = pd.concat([pd.DataFrame([total]), rows], ignore_index=True)
     labels = [
-        style.wrapped(f"{label} ({people(workers)})", characters)
+        style.wrapped(f"{label} ({people(workers)})", 62)
         for label, workers in zip(rows["label"], rows["employment_workers"], strict=True)
     ]
     lines = sum(label.count("\n") for label in labels)
@@ -375,10 +377,19 @@ def rows_meaning(shares: bool) -> str:
     return "Lines: from α to ζ; dots: β, with the dashed line at that of all workers."
 
 
+def rated(places: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The `places` (with label) that have a β, and a sentence that names the others."""
+    without = ", ".join(places.loc[places["beta"].isna(), "label"])
+    sentence = (
+        f" Left out, as none of their workers' tasks are rated: {without}." if without else ""
+    )
+    return places[places["beta"].notna()], sentence
+
+
 def matched(places: pd.DataFrame) -> str:
     """How many of their workers the occupations with rated tasks have, for a caption."""
     low, high = places["matched_share"].min(), places["matched_share"].max()
-    return f"means are over the {percent(low)} to {percent(high)} of them in occupations with rated tasks."
+    return f"means are over the {percent(low)} to {percent(high)} of them in occupations with rated tasks"
 
 
 def short(title: str) -> str:
@@ -395,14 +406,6 @@ def definitions(labels: dict[str, float]) -> dict[str, str]:
         "beta": [f"{factors.get(score, f'{score:g} ')}{name}" for score, name in scored],
         "zeta": [name for _, name in scored],
     }
-    return {measure: f"{MEASURES[measure]} = {' + '.join(of)}" for measure, of in terms.items()}
-
-
-def million(n: float) -> str:
-    """A large number of workers in words."""
-    return f"{n / 1e6:.1f} million"
-
-
-def source(stage: str, *tables: str) -> str:
-    """Which tables a figure draws and which stage makes them."""
-    return f"Drawn from {' and '.join(f'{name}.csv' for name in tables)} (stage {stage})."
+    return {
+        measure: f"{MEASURES[measure]} = {' + '.join(of) or '0'}" for measure, of in terms.items()
+    }

@@ -5,8 +5,6 @@ people, in the order to show. With several seeds, a large mark is the mean over 
 and intervals are those of each seed (the table has no interval of the mean).
 """
 
-import logging
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,11 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from jobshift.report import style
-from jobshift.report.exposure_figures import source
-from jobshift.report.style import Drawing
+from jobshift.report.style import Drawing, source
 from jobshift.report.tables import RELIABILITY, number
-
-log = logging.getLogger(__name__)
 
 PRIMARY = "purged"
 # From the easiest split to the hardest: name, colour, meaning.
@@ -42,8 +37,9 @@ COMPARED = {
     "occupation_beta_pearson": "Pearson's r of occupation β",
 }
 INTERVAL = "95 % intervals from a bootstrap of leak groups"
-# Classes → confusion matrices a row and their height in inches: every cell has room for its number.
-CONFUSION = {2: (6, 1.4), 3: (6, 1.4), 4: (4, 1.95), 5: (3, 2.5)}
+# Classes → confusion matrices a row, so that every cell has room for its number.
+MATRICES = {2: 6, 3: 6, 4: 4, 5: 3}
+CIRCLE = {"color": style.BLUE, "markerfacecolor": "none"}
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white_to_blue", ["#FFFFFF", style.BLUE])
 
 
@@ -77,12 +73,14 @@ def model_comparison(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
         axes.set_ylim(len(models) - 0.5, -0.8)
         axes.set_xlabel(COMPARED[metric])
     sizes = primary.iloc[0]
+    shown = primary[primary["metric"].isin(COMPARED)]
+    undefined = " Not defined: a model that always says the same has no correlation."
     caption = (
-        f"Agreement of {len(models)} models with the held-out labels on the {PRIMARY} split "
-        f"({sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups; r over {sizes.n_occupations:,} "
-        f"occupations): Cohen's κ, macro-F1 and Pearson's r of the β of occupations; {INTERVAL} "
-        f"({int(primary['draws'].max()):,} draws).{seeds_meaning(primary)} Not defined: a model that "
-        f"always says the same has no correlation. {source('evaluate', 'metrics')}"
+        f"Agreement of each model with the held-out labels on the {PRIMARY} split: Cohen's κ and "
+        f"macro-F1 (n = {sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups) and Pearson's r of "
+        f"the β of occupations (n = {sizes.n_occupations:,} with enough held-out tasks). {INTERVAL} "
+        f"({int(primary['draws'].max()):,} draws).{seeds_meaning(primary)}"
+        f"{undefined if shown['value'].isna().any() else ''} {source('evaluate', 'metrics')}"
     )
     return Drawing(figure, caption)
 
@@ -168,7 +166,7 @@ def reliability_diagram(
     ece = metrics[
         (metrics["split"] == PRIMARY) & (metrics["metric"] == "expected_calibration_error")
     ]
-    figure, grid = style.panels(len(models), 6, 1.4)
+    figure, grid = style.panels(len(models), 6)
     most = primary["n"].max()
     for axes, (model, name) in zip(grid, models.items(), strict=True):
         axes.plot([0, 1], [0, 1], color=style.LIGHT, linewidth=0.8, zorder=1)
@@ -188,14 +186,13 @@ def reliability_diagram(
         axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     figure.supxlabel("Confidence (probability of the predicted class)", fontsize=style.FONT)
     figure.supylabel("Accuracy", fontsize=style.FONT)
-    best, worst = ece.groupby("model")["value"].mean().agg(["idxmin", "idxmax"])
+    errors = ece.groupby("model")["value"].mean()
     caption = (
-        f"Reliability of the probabilities on the {PRIMARY} split: accuracy of the test tasks in bins of "
-        f"the confidence of the predicted class, the area of a dot in proportion to its tasks (at most "
-        f"{most:,}); on the diagonal, where a line leads from each dot, a model is as often right as it "
-        f"says. ECE: expected calibration error, lowest for {models[best]}, highest for "
-        f"{models[worst]}."
-        f"{' All seeds; ECE is their mean.' if several_seeds(primary) else ''} "
+        f"Reliability of the probabilities on the {PRIMARY} split: accuracy of the test tasks in bins "
+        "of the confidence of the predicted class, the area of a dot in proportion to its tasks (at "
+        f"most {most:,}); on the diagonal, where a line leads from each dot, a model is as often right "
+        f"as it says. ECE: expected calibration error, {number(errors.min())} to "
+        f"{number(errors.max())}.{' All seeds; ECE is their mean.' if several_seeds(primary) else ''} "
         f"{source('evaluate', 'calibration', 'metrics')}"
     )
     return Drawing(figure, caption)
@@ -206,7 +203,9 @@ def confusion_matrices(
 ) -> Drawing:
     """Label against prediction on the primary split, a panel a model, shares of each label."""
     primary = confusion[confusion["split"] == PRIMARY]
-    figure, grid = style.panels(len(models), *CONFUSION.get(len(classes), (2, 3.6)))
+    figure, grid = style.panels(
+        len(models), MATRICES.get(len(classes), 2), max(2.0, 0.4 * len(classes))
+    )
     for axes, (model, name) in zip(grid, models.items(), strict=True):
         runs = primary[primary["model"] == model]
         # Mean over the seeds, which all have the same test tasks.
@@ -266,7 +265,8 @@ def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
             loss.set_ylabel("Cross-entropy")
             kappa.set_ylabel("Validation κ")
     top_loss = primary[["train_loss", "val_loss"]].max(axis=None)
-    low, top = min(0, primary["val_cohen_kappa"].min()), primary["val_cohen_kappa"].max()
+    kappas = primary["val_cohen_kappa"].dropna()
+    low, top = min([0, *kappas]), max([0.1, *kappas])
     for row, column in np.ndindex(grid.shape):
         grid[row, column].set_ylim(*((low, 1.08 * top) if row % 2 else (0, 1.08 * top_loss)))
         if column:
@@ -275,12 +275,13 @@ def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
         f"{shown[model]}: κ {number(best['val_cohen_kappa'].mean())} after {epochs(best)}, step "
         f"{best['step'].mean() + 1:,.0f}"
         for model, best in best_of.items()
+        if len(best)
     )
-    several = max(map(len, best_of.values())) > 1
+    several = len(primary[["model", "seed", "fold"]].drop_duplicates()) > len(shown)
     caption = (
         f"Training of the networks on the {PRIMARY} split: cross-entropy of the training batches (mean "
         f"since the point before) and of the validation tasks after each epoch, and validation κ; "
-        f"dotted: the epoch with the highest validation κ ({said})."
+        f"dotted: the epoch with the highest validation κ ({said or 'not defined'})."
         f"{' A line a seed and fold, all of which the numbers are means of.' if several else ''} "
         f"{source('evaluate', 'history')}"
     )
@@ -303,25 +304,27 @@ def draw_curves(loss: Axes, kappa: Axes, runs: pd.DataFrame, labelled: bool) -> 
         loss.plot(train["step"], train["train_loss"], color=style.ORANGE, linewidth=0.8 * thick)
         loss.plot(after["step"], after["val_loss"], **looks)
         kappa.plot(after["step"], after["val_cohen_kappa"], **looks)
-    best = pd.DataFrame([run.loc[run["val_cohen_kappa"].idxmax()] for run in each])
+    defined = [run for run in each if run["val_cohen_kappa"].notna().any()]
+    best = runs.loc[[run["val_cohen_kappa"].idxmax() for run in defined]]
     for axes in (loss, kappa):
         for step in best["step"].unique():
             axes.axvline(step, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
         axes.set_xlim(0, runs["step"].max() * 1.04)
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    last = best["step"].max()
-    late = last > runs["step"].max() / 2
-    kappa.annotate(
-        f"best: {epochs(best)}\nκ = {number(best['val_cohen_kappa'].mean(), 2)}",
-        (last, 0), xytext=(-3 if late else 3, 4), textcoords="offset points",
-        ha="right" if late else "left", va="bottom", color=style.GREY,
-    )  # fmt: skip
-    if labelled:
-        train, after = runs["train_loss"].dropna().iloc[-1], runs["val_loss"].dropna().iloc[-1]
-        up = 5 if after > train else -5
+    if len(best):
+        last = best["step"].max()
+        late = last > runs["step"].max() / 2
+        kappa.annotate(
+            f"best: {epochs(best)}\nκ = {number(best['val_cohen_kappa'].mean(), 2)}",
+            (last, 0), xytext=(-3 if late else 3, 4), textcoords="offset points",
+            ha="right" if late else "left", va="bottom", color=style.GREY,
+        )  # fmt: skip
+    train, after = runs["train_loss"].dropna(), runs["val_loss"].dropna()
+    if labelled and len(train) and len(after):
+        up = 5 if after.iloc[-1] > train.iloc[-1] else -5
         for text, y, colour, way in (
-            ("validation", after, style.BLUE, up),
-            ("training", train, "#B07800", -up),
+            ("validation", after.iloc[-1], style.BLUE, up),
+            ("training", train.iloc[-1], "#B07800", -up),
         ):
             loss.annotate(
                 text, (runs["step"].max(), y), xytext=(-8, way), textcoords="offset points",
@@ -343,11 +346,8 @@ def rater_agreement(reliability: pd.DataFrame) -> Drawing:
         for row, measure in enumerate(measures):
             values = part.loc[part["measure"] == measure, "value"]
             together = measure.startswith("krippendorff")
-            axes.plot(
-                values, [row] * len(values), "D" if together else "o",
-                color=style.BLACK if together else style.BLUE, markerfacecolor="none" if not together else None,
-                markersize=4,
-            )  # fmt: skip
+            mark = {"marker": "D", "color": style.BLACK} if together else {"marker": "o", **CIRCLE}
+            axes.plot(values, [row] * len(values), linestyle="none", **mark)
         axes.set_title(f"{variable.capitalize()}, n = {part['n'].max():,} {plural(level)}")
     lowest = reliability["value"].min()
     grid[0].set_xlim(np.floor(20 * lowest - 0.2) / 20, 1)

@@ -29,7 +29,7 @@ from matplotlib.transforms import Bbox
 COLUMN, FULL = 3.5, 7.2  # width in inches
 FONT = 7.0  # points
 
-BLUE, SKY, GREEN = "#0072B2", "#56B4E9", "#009E73"
+BLUE, SKY = "#0072B2", "#56B4E9"
 ORANGE, VERMILLION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 BLACK, GREY, LIGHT, PALE = "#000000", "#6E6E6E", "#C0C0C0", "#E8E8E8"
 
@@ -101,15 +101,16 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def panels(n: int, columns: int, panel_height: float) -> tuple[Figure, list[Axes]]:
-    """A figure and the axes of `n` small multiples in rows of at most `columns`, evenly filled.
+def panels(n: int, columns: int, side: float = 2.0) -> tuple[Figure, list[Axes]]:
+    """A figure and the axes of `n` square panels in rows of at most `columns`, evenly filled.
 
-    As wide as a page, or as a column where there are no more than two panels.
+    As wide as a page, or as a column where there are no more than two panels; a panel is at most
+    `side` inches wide.
     """
     width = COLUMN if n <= 2 else FULL
     rows = ceil(n / columns)
     columns = ceil(n / rows)
-    figure = new_figure(width, rows * panel_height + 0.25)
+    figure = new_figure(width, rows * (min(width / columns, side) + 0.2) + 0.25)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[n:]:
         axes.remove()
@@ -149,14 +150,23 @@ def guides(axes: Axes, axis: str = "x") -> None:
 
 def people(n: float) -> str:
     """A number of workers, short, with a space that does not break: 5.3 M, 281 k."""
-    return (
-        f"{n / 1e6:.1f}\N{NO-BREAK SPACE}M" if n >= 999_500 else f"{n / 1e3:.0f}\N{NO-BREAK SPACE}k"
-    )
+    number = f"{n / 1e6:.1f} M" if n >= 999_500 else f"{n / 1e3:.0f} k"
+    return number.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def percent(share: float, digits: int = 1) -> str:
     """A share in words: 0.377 is 37.7 %."""
     return f"{100 * share:.{digits}f} %".replace("-", "−")
+
+
+def million(n: float) -> str:
+    """A large number of workers in words: 153.5 million."""
+    return f"{n / 1e6:.1f} million"
+
+
+def source(stage: str, *tables: str) -> str:
+    """Which tables a figure draws and which stage makes them, for its caption."""
+    return f"Drawn from {' and '.join(f'{name}.csv' for name in tables)} (stage {stage})."
 
 
 def wrapped(text: str, characters: int) -> str:
@@ -203,10 +213,10 @@ def label_points(
     """Write `labels` (number of a point → text) beside points, none over another, none cut off.
 
     Points [n × 2] in data coordinates have `radii` in points; labels come in the order of
-    importance, and one for which there is no good place is left out. Of the places around a point, that
-    which covers least of other points is taken; a thin line leads to it where it is away from its
-    point. `obstacles`, in pixels, are kept free. The axes must have their final place and limits.
-    Returns the numbers of the labelled points.
+    importance, and one for which there is no good place is left out. Of the places around a point,
+    that which covers least of other points is taken; a thin line leads to it where it is away from
+    its point. `obstacles`, in pixels, are kept free. The axes must have their final place and
+    limits. Returns the numbers of the labelled points.
     """
     pixel = axes.figure.dpi / 72  # pixels a point
     centres, reach = axes.transData.transform(points), np.asarray(radii) * pixel

@@ -2,7 +2,8 @@
 
 Also writes captions.json (figure → caption), whose numbers come from the same tables. A figure for
 which the study has nothing to show is left out, and the log says so: learning curves without
-networks, the effect of the split without a contrast, agreement of raters without a second rater.
+networks, the effect of the split without a contrast, agreement of raters without a second rater,
+the top occupations where fewer than two are large.
 """
 
 import logging
@@ -125,7 +126,14 @@ def drawings(
         "rater_agreement": lambda: agreement.rater_agreement(tables["reliability"]),
     }
     history, raters = tables["history"], tables["reliability"]
+    workers = occupations.loc[occupations["beta"].notna(), "employment_workers"]
+    large = int((workers >= config.large_occupation_workers).sum())
     for name, nothing, why in (
+        (
+            "top_occupations",
+            large < 2,
+            f"{large} occupations have {config.large_occupation_workers:,} workers or more",
+        ),
         ("learning_curves", history.empty, "history.csv is empty, the study has no network"),
         ("split_effect", metrics["split"].nunique() < 2, "the study has one split"),
         ("rater_agreement", raters.empty, "reliability.csv is empty, there is one rater"),
@@ -172,12 +180,11 @@ def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
         )
     if config.top < 1:
         raise JobshiftError(f"conf/figures.yaml: top is {config.top}; it must be at least 1")
-    occupations = tables["exposure_occupations"]
-    workers = occupations.loc[occupations["beta"].notna(), "employment_workers"]
-    if (workers >= config.large_occupation_workers).sum() < 2:
+    unknown = sorted(set(tables["confusion"]["label"]) - set(config.data.labels))
+    if unknown:
         raise JobshiftError(
-            f"conf/figures.yaml: large_occupation_workers is {config.large_occupation_workers}, which "
-            f"fewer than two occupations reach (the largest has {workers.max():,.0f}); lower it"
+            f"{TABLES / 'confusion.csv'} has the label {unknown[0]}, which is none of "
+            f"{', '.join(config.data.labels)}; make it again with `jobshift evaluate`"
         )
 
 
