@@ -33,7 +33,10 @@ def test_the_agreement_table_is_that_of_the_metrics():
         (cells,) = re.findall(rf"\| {re.escape(label)} \|(.*)\|", README)
         for cell, split in zip(cells.split("|"), ("purged", "major_group", "random"), strict=True):
             found = metrics[name]["0"].get(split)
-            assert cell.strip() == (f"{found['cohen_kappa']['value']:.3f}" if found else ""), (name, split)
+            assert cell.strip() == (f"{found['cohen_kappa']['value']:.3f}" if found else ""), (
+                name,
+                split,
+            )
 
 
 def test_the_differences_are_those_of_the_comparisons():

@@ -168,7 +168,8 @@ def compose_and_run(
     except (HydraException, OmegaConfBaseException) as error:
         raise JobshiftError(explain(error)) from error
     if failed:
-        raise failed[0]
+        others = f" (and {len(failed) - 1} more runs failed)" if failed[1:] else ""
+        raise JobshiftError(f"{failed[0]}{others}") from failed[0]
 
 
 def overrides_first(arguments: list[str]) -> list[str]:

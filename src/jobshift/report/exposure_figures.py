@@ -65,7 +65,7 @@ def by_state(states: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
     within = states["in_national"].astype(bool)
     rows, without = rated(states[within].assign(label=states["state"]))
     rows = rows.sort_values(["beta", "label"], ascending=[False, True])
-    figure = style.new_figure(style.COLUMN, 0.5 + 0.125 * len(rows))
+    figure = style.new_figure(style.COLUMN, 0.6 + 0.125 * len(rows))
     axes = figure.add_subplot()
     labels = rows["label"] + " (" + rows["employment_workers"].map(people) + ")"
     style.rows_axis(axes, labels)
@@ -73,27 +73,20 @@ def by_state(states: pd.DataFrame, nation: pd.Series, basis: str) -> Drawing:
     style.guides(axes, "y")
     axes.axvline(nation["beta"], color=style.GREY, linewidth=0.6, zorder=1)
     axes.plot(rows["beta"], y, "o", color=style.BLUE, markersize=3.6, zorder=3)
-    low, high = rows["beta"].min(), rows["beta"].max()
-    margin = max(0.05 * (high - low), 0.005)
-    axes.set_xlim(max(low - margin, 0), high + margin)
-    above = int((rows["beta"] > nation["beta"]).sum())  # Further down the right side is free.
-    axes.annotate(
-        f"United States\n{percent(nation['beta'])}",
-        (nation["beta"], (above + len(rows)) / 2),
-        xytext=(4, 0),
-        textcoords="offset points",
-        color=style.GREY,
-        va="center",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-    )
+    shown = [*rows["beta"], nation["beta"]]
+    margin = max(0.05 * (max(shown) - min(shown)), 0.005)
+    axes.set_xlim(max(min(shown) - margin, 0), max(shown) + margin)
+    average = f"United States {percent(nation['beta'])}"
+    axes.text(nation["beta"], -0.8, average, color=style.GREY, ha="center", va="bottom")
     style.percent_axis(axes.xaxis, "β, mean over workers")
     left_out = ", ".join(states.loc[~within, "state"])
     places = f"{len(rows)} states"
     if CAPITAL in set(rows["state"]):
         places = f"{len(rows) - 1} states and the {CAPITAL}"
     caption = (
-        f"Exposure β of the work in {places}, from {percent(high)} ({rows['state'].iloc[0]}) to "
-        f"{percent(low)} ({rows['state'].iloc[-1]}); the line is the United States, "
+        f"Exposure β of the work in {places}, from {percent(rows['beta'].iloc[0])} "
+        f"({rows['label'].iloc[0]}) to {percent(rows['beta'].iloc[-1])} "
+        f"({rows['label'].iloc[-1]}); the line is the United States, "
         f"{percent(nation['beta'])}. The axis does not start at 0. {BRACKETS}; {matched(rows)}."
         + (f" Left out, as they are not in the national total: {left_out}." if left_out else "")
         + f"{without} {basis}; {MARKET}. "

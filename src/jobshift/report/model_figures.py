@@ -67,8 +67,7 @@ def model_comparison(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
                 axes.text(0.02, row, "not defined", color=style.GREY, va="center")
             else:
                 axes.text(value, row - 0.17, number(value, 2), ha="center", va="bottom")
-        lowest = min(part["low"].min(), part["value"].min(), 0)
-        axes.set_xlim(lowest - 0.03, 1)
+        axes.set_xlim(lowest(part) - 0.03, 1)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_ylim(len(models) - 0.5, -0.8)
         axes.set_xlabel(COMPARED[metric])
@@ -115,7 +114,7 @@ def split_effect(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
     style.rows_axis(axes, [])
     axes.set_yticks(middles, list(labels.values()))
     axes.set_ylim(top, 0)
-    axes.set_xlim(min(kappa["low"].min(), kappa["value"].min(), 0) - 0.03, 1)
+    axes.set_xlim(lowest(kappa) - 0.03, 1)
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel(COMPARED["cohen_kappa"])
     handles = [
@@ -156,6 +155,11 @@ def estimate(axes: Axes, y: float, runs: pd.DataFrame, colour: str) -> float:
         [value], [y], "o", color=colour, markersize=4.0, markeredgewidth=0, zorder=4, clip_on=False
     )
     return value
+
+
+def lowest(table: pd.DataFrame) -> float:
+    """The least value or end of an interval that is defined, at most 0."""
+    return min([0, *table["low"].dropna(), *table["value"].dropna()])
 
 
 def reliability_diagram(
@@ -349,8 +353,7 @@ def rater_agreement(reliability: pd.DataFrame) -> Drawing:
             mark = {"marker": "D", "color": style.BLACK} if together else {"marker": "o", **CIRCLE}
             axes.plot(values, [row] * len(values), linestyle="none", **mark)
         axes.set_title(f"{variable.capitalize()}, n = {part['n'].max():,} {plural(level)}")
-    lowest = reliability["value"].min()
-    grid[0].set_xlim(np.floor(20 * lowest - 0.2) / 20, 1)
+    grid[0].set_xlim(np.floor(20 * reliability["value"].min() - 0.2) / 20, 1)
     grid[0].xaxis.set_major_locator(MaxNLocator(3))
     grid[0].xaxis.set_major_formatter("{x:g}")
     figure.supxlabel("Agreement between raters", fontsize=style.FONT)

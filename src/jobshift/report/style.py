@@ -94,8 +94,11 @@ def print_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A figure of this size in inches whose parts are laid out so that nothing is cut off."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    """A figure of this size in inches whose parts are laid out so that nothing is cut off.
+
+    It is at least one inch high, or there is no room for axes between their numbers.
+    """
+    figure = Figure(figsize=(width, max(height, 1.0)), layout="constrained")
     FigureCanvasAgg(figure)  # measures texts before anything is saved
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.03, hspace=0.03)
     return figure
@@ -110,7 +113,7 @@ def panels(n: int, columns: int, side: float = 2.0) -> tuple[Figure, list[Axes]]
     width = COLUMN if n <= 2 else FULL
     rows = ceil(n / columns)
     columns = ceil(n / rows)
-    figure = new_figure(width, rows * (min(width / columns, side) + 0.2) + 0.25)
+    figure = new_figure(width, rows * (min(width / columns, side) + 0.2) + 0.32)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[n:]:
         axes.remove()

@@ -94,8 +94,14 @@ def drawings(
         if "rater" in table
     }
     nation = own["exposure_national"].set_index("measure")["value"]
-    metrics, names = tables["metrics"], dict(config.names)
-    models = model_figures.best_first(metrics, names)
+    metrics, history, raters = tables["metrics"], tables["history"], tables["reliability"]
+    models = model_figures.best_first(metrics, config.names)
+    # A study may train a model on the easier splits alone.
+    trained = models | {
+        model: config.names.get(model, model)
+        for model in metrics["model"].unique()
+        if model not in models
+    }
     how = basis(config, tables["exposure_major_groups"])
     exposure, agreement = exposure_figures, model_figures
     occupations, deciles = own["exposure_occupations"], own["exposure_wage_deciles"]
@@ -121,20 +127,23 @@ def drawings(
         "confusion_matrices": lambda: agreement.confusion_matrices(
             tables["confusion"], models, list(config.data.labels)
         ),
-        "learning_curves": lambda: agreement.learning_curves(tables["history"], models),
-        "split_effect": lambda: agreement.split_effect(metrics, models),
-        "rater_agreement": lambda: agreement.rater_agreement(tables["reliability"]),
+        "learning_curves": lambda: agreement.learning_curves(history, models),
+        "split_effect": lambda: agreement.split_effect(metrics, trained),
+        "rater_agreement": lambda: agreement.rater_agreement(raters),
     }
-    history, raters = tables["history"], tables["reliability"]
     workers = occupations.loc[occupations["beta"].notna(), "employment_workers"]
     large = int((workers >= config.large_occupation_workers).sum())
     for name, nothing, why in (
         (
             "top_occupations",
             large < 2,
-            f"{large} occupations have {config.large_occupation_workers:,} workers or more",
+            f"occupations with at least {config.large_occupation_workers:,} workers: {large}",
         ),
-        ("learning_curves", history.empty, "history.csv is empty, the study has no network"),
+        (
+            "learning_curves",
+            not history["split"].eq(model_figures.PRIMARY).any(),
+            f"history.csv has no network on the {model_figures.PRIMARY} split",
+        ),
         ("split_effect", metrics["split"].nunique() < 2, "the study has one split"),
         ("rater_agreement", raters.empty, "reliability.csv is empty, there is one rater"),
     ):
@@ -162,7 +171,7 @@ def read_table(name: str) -> pd.DataFrame:
 
 
 def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
-    """Refuse a rater that is not there, runs of another study and a threshold that none reaches."""
+    """Refuse runs of another study, a rater or a label that is not there, and values without sense."""
     runs = set(config.study.runs())
     found = set(tables["metrics"][["model", "split", "seed"]].itertuples(index=False, name=None))
     for model, split, seed in sorted(runs ^ found):

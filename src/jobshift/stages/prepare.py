@@ -43,7 +43,10 @@ def run(config: Config) -> None:
     data = config.data
     if data.name not in readers:
         raise JobshiftError(f"conf/data/{data.name}.yaml: there is no data set named {data.name}")
-    prepared = readers[data.name](RAW, list(data.labels))
+    try:
+        prepared = readers[data.name](RAW, list(data.labels))
+    except ValueError as error:
+        raise JobshiftError(f"conf/data/{data.name}.yaml: labels: {error}") from error
     tasks = prepared.tasks
     card = {
         "data": data.name,

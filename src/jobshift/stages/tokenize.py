@@ -21,36 +21,6 @@ PREPARED = Path("data/prepared")
 TOKENS = Path("data/tokens")
 
 
-def load(options: TokenizerOptions):
-    """The tokenizer, set to truncate and not to pad; JobshiftError where there is none."""
-    from tokenizers import Tokenizer
-
-    file = Path(options.path) / "tokenizer.json"
-    try:
-        tokenizer = (
-            Tokenizer.from_file(str(file))
-            if file.is_file()
-            else Tokenizer.from_pretrained(options.path)
-        )
-    except Exception as error:  # the library raises bare Exception
-        raise JobshiftError(
-            f"tokenizer.path: no tokenizer.json in {options.path} and none on the hub under that name "
-            f"({str(error).splitlines()[0]}); fetch the model, or name another"
-        ) from error
-    tokenizer.enable_truncation(options.max_length)
-    return tokenizer
-
-
-def padding_id(tokenizer) -> int:
-    """The id that the tokenizer pads with, by its own setting or by the usual names."""
-    if tokenizer.padding:
-        return tokenizer.padding["pad_id"]
-    for name in ("[PAD]", "<pad>", "<|pad|>", "<|endoftext|>"):
-        if (number := tokenizer.token_to_id(name)) is not None:
-            return number
-    raise JobshiftError("tokenizer.path: the tokenizer has no padding token; choose another")
-
-
 @dataclass
 class Config:
     """Schema of conf/tokenize.yaml."""
@@ -62,13 +32,14 @@ class Config:
 def run(config: Config) -> None:
     """Write data/tokens/<tokenizer>/: tokens.arrow and report.json."""
     from jobshift.texts.batches import Tokens, write_tokens
+    from jobshift.texts.tokenizer import load_tokenizer, padding_id
 
     file = PREPARED / config.data.name / "tasks.parquet"
     if not file.is_file():
         raise JobshiftError(f"{file} is missing; run the stage prepare first")
     tasks = pd.read_parquet(file, columns=["id", "text"])
     options = config.tokenizer
-    tokenizer = load(options)
+    tokenizer = load_tokenizer(options)
     padding = padding_id(tokenizer)
     tokenizer.no_padding()
     encoded = tokenizer.encode_batch(tasks["text"].tolist())

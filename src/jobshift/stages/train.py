@@ -262,9 +262,9 @@ def log_results(
 
 def tokenizer_files(config: RunConfig, folder: Path) -> None:
     """Put the tokenizer beside an encoder, so that the folder is a whole transformers model."""
-    from jobshift.stages.tokenize import load
+    from jobshift.texts.tokenizer import load_tokenizer
 
-    load(config.tokenizer).save(str(folder / "tokenizer.json"))
+    load_tokenizer(config.tokenizer).save(str(folder / "tokenizer.json"))
     settings = Path(config.tokenizer.path) / "tokenizer_config.json"
     if settings.is_file():
         shutil.copyfile(settings, folder / "tokenizer_config.json")

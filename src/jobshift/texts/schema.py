@@ -96,6 +96,5 @@ def valid(
     value = repr(value) if isinstance(value, str) else str(value)
     more = "" if count == 1 else f" (and {count - 1} more)"
     raise JobshiftError(
-        f"{file}: column '{column}'{where}: {value} violates {case['check']}{more}; "
-        "mend the file"
+        f"{file}: column '{column}'{where}: {value} violates {case['check']}{more}; mend the file"
     )

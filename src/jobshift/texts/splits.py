@@ -103,9 +103,9 @@ def folds(
     `val` is the share of the remaining tasks held out for validation. Raises ValueError for an unknown
     split or shares that leave nothing to train on.
     """
-    if not (0 < test < 1 and 0 < val < 1 and count >= 1):
+    if not (0 < test <= 0.5 and 0 < val <= 0.5 and count >= 1):
         raise ValueError(
-            f"split.test={test} and split.val={val} must lie in (0, 1), split.folds={count} be 1 or more"
+            f"split.test={test} and split.val={val} must lie in (0, 0.5], split.folds={count} be 1 or more"
         )
     group = linked_groups(tasks["dwa"], texts)
     if split == "purged":
