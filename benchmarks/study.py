@@ -11,6 +11,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +21,9 @@ from pathlib import Path
 def main() -> None:
     folder = Path(sys.argv[1])
     subprocess.run(["git", "clone", "-q", ".", str(folder)], check=True)
+    # Reports that are there would spare DVC the stages that make them.
+    (folder / "dvc.lock").unlink()
+    shutil.rmtree(folder / "reports")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str((folder / "src").resolve())}
     start = time.perf_counter()

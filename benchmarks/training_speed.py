@@ -1,6 +1,6 @@
 """How fast jobshift fine-tunes MiniLM, beside the Hugging Face `Trainer`, all sides in one run.
 
-    python benchmarks/training_speed.py [--texts 2048] [--seeds 3]
+    python benchmarks/training_speed.py [--texts 1536] [--seeds 3]
 
 Sides: `Trainer` padding to the maximum length (as its text-classification example does by default),
 `Trainer` padding each batch to its longest text, jobshift in full, and jobshift with the lower four
@@ -37,7 +37,7 @@ from jobshift.texts.batches import read_tokens, sorted_batches
 MODEL = "data/raw/minilm"
 FOLD = Path("data/prepared/onet/purged/0")
 CLASSES = ["E0", "E2", "E1"]
-MAX_LENGTH, BATCH, EPOCHS, LR = 96, 32, 1, 1e-4
+MAX_LENGTH, BATCH, EPOCHS, LR = 96, 32, 2, 1e-4
 
 
 def read(part: str, count: int | None = None) -> pd.DataFrame:
@@ -130,7 +130,7 @@ def jobshift(train: pd.DataFrame, val: pd.DataFrame, seed: int, frozen: int) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--texts", type=int, default=2048)
+    parser.add_argument("--texts", type=int, default=1536)
     parser.add_argument("--seeds", type=int, default=3)
     chosen = parser.parse_args()
     train, val = read("train", chosen.texts), read("val")
