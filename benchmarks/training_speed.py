@@ -7,7 +7,8 @@ Sides: `Trainer` padding to the maximum length (as its text-classification examp
 or five layers frozen and their outputs computed once (that pass is counted). Same model, texts,
 labels, batch size, learning rate and number of epochs; the accuracy is on the study's validation
 tasks. The time is that of training alone: loading, tokenizing and predicting are left out on all
-sides, and all write a checkpoint an epoch. Run the stages prepare and tokenize first. Writes benchmarks/training_speed.json.
+sides, and all write a checkpoint an epoch. Run the stages prepare and
+tokenize first. Writes benchmarks/training_speed.json.
 """
 
 import argparse
