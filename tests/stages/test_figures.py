@@ -14,6 +14,7 @@ from omegaconf import OmegaConf
 from jobshift.config import Contrast, DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import write_csv
+from jobshift.report import style
 from jobshift.report.style import Drawing
 from jobshift.stages import figures
 from jobshift.stages.figures import Config, run
@@ -195,7 +196,7 @@ def drawn(monkeypatch) -> dict[str, Drawing]:
         return {name: lambda n=name, f=function: draw(n, f) for name, function in wanted.items()}
 
     monkeypatch.setattr(figures, "drawings", keep)
-    monkeypatch.setattr(figures.style, "save", lambda *_: None)
+    monkeypatch.setattr(style, "save", lambda *_: None)
     return drawings
 
 
@@ -334,7 +335,7 @@ def test_a_failed_run_leaves_the_last_figures(tables, monkeypatch):
     def fail(*_):
         raise JobshiftError("no more ink")
 
-    monkeypatch.setattr(figures.style, "save", fail)
+    monkeypatch.setattr(style, "save", fail)
     with pytest.raises(JobshiftError, match="ink"):
         run(config())
     assert sorted(path.name for path in Path("reports").iterdir()) == ["figures", "tables"]

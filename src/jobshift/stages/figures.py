@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from omegaconf import MISSING
@@ -17,7 +18,9 @@ from omegaconf import MISSING
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import complete_folder, write_json
-from jobshift.report import exposure_figures, model_figures, style
+
+if TYPE_CHECKING:
+    from jobshift.report import style
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,9 @@ def run(config: Config) -> None:
     """Draw every figure; JobshiftError where a table is missing or is not of this study."""
     tables = {name: read_table(name) for name in NEEDED}
     check(config, tables)
+    # Matplotlib takes a second to load; a missing table is told before.
+    from jobshift.report import style
+
     with complete_folder(FIGURES) as folder, style.print_style():
         captions = {}
         for name, draw in drawings(config, tables).items():
@@ -86,8 +92,10 @@ def run(config: Config) -> None:
 
 def drawings(
     config: Config, tables: dict[str, pd.DataFrame]
-) -> dict[str, Callable[[], style.Drawing]]:
+) -> "dict[str, Callable[[], style.Drawing]]":
     """Name of each figure that this study has → what draws it."""
+    from jobshift.report import exposure_figures, model_figures
+
     own = {
         name: table[table["rater"] == config.rater].drop(columns="rater").reset_index(drop=True)
         for name, table in tables.items()
@@ -199,6 +207,8 @@ def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
 
 def basis(config: Config, table: pd.DataFrame) -> str:
     """What is measured, whose ratings and how tasks count, for the captions of exposure."""
+    from jobshift.report import exposure_figures
+
     of_rater = table[table["rater"] == config.rater].iloc[0]
     parts = [", ".join(exposure_figures.definitions(config.data.labels).values())]
     if set(config.data.labels) == set(CLASSES):
