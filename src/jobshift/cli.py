@@ -35,8 +35,8 @@ def main() -> None:
         return
     if verb not in VERBS:
         sys.exit(f"jobshift: there is no verb '{verb}'; choose one of {', '.join(VERBS)}")
-    # Overlapping OpenMP pools slow two cores down, and progress must show through pipes.
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    # Said outright, tokenizers does not warn when a later process forks.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     stage = importlib.import_module(f"jobshift.stages.{verb}")
     try:

@@ -3,6 +3,7 @@
 import logging
 import netrc
 import os
+import sys
 from urllib.parse import urlparse
 
 from jobshift.config import WandbOptions
@@ -76,8 +77,6 @@ def start(project: str, group: str, name: str, config: dict, mode: str):
 
 def finish() -> None:
     """End the W&B run, if there is one; waits 30 seconds at most for a slow server."""
-    import sys
-
     if "wandb" in sys.modules:
         import wandb
 
