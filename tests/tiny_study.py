@@ -131,7 +131,7 @@ def encoder(folder: Path) -> None:
 
 
 def labour_market(file: Path) -> None:
-    """An OEWS database with the occupations above, one sector and one state."""
+    """An OEWS database with the occupations above, a sector, a subsector, a state and an area."""
     codes = {code[:2] + code[3:7]: title for code, title in OCCUPATIONS.items()}
     groups = {code[:2] + "0000": f"Group {code[:2]}" for code in codes}
     workers = {code: 1000 * (1 + number) for number, code in enumerate(codes)}
@@ -151,8 +151,13 @@ def labour_market(file: Path) -> None:
         note = "at least $115.00 per hour or $239,200 per year."
         base.execute("INSERT INTO footnote VALUES ('5', ?)", (note,))
         base.execute("INSERT INTO area VALUES ('0100000', 'S', '01', 'Alabama')")
-        base.execute(
-            "INSERT INTO industry VALUES ('31--34', 'Sectors 31 to 33 - Manufacturing', 2)"
+        base.execute("INSERT INTO area VALUES ('0033860', 'M', '01', 'Montgomery, AL')")
+        base.executemany(
+            "INSERT INTO industry VALUES (?, ?, ?)",
+            [
+                ("31--34", "Sectors 31 to 33 - Manufacturing", 2),
+                ("336000", "Transportation Equipment Manufacturing", 3),
+            ],
         )
         rows = [("000000", "All Occupations", 0, total)]
         for code, title in groups.items():
@@ -166,6 +171,8 @@ def labour_market(file: Path) -> None:
                 ("OEUN0000000000000", employed),
                 ("OEUN000000031--34", employed // 2),
                 ("OEUS0100000000000", employed // 4),
+                ("OEUN0000000336000", employed // 5),
+                ("OEUM0033860000000", employed // 8),
             ]
             for place, count in places:
                 row = (place + code, str(count), None, wage, None, "-", "4", wage, None)

@@ -19,7 +19,13 @@ VERBS = {
     "train": "fit one model on one split with one seed (model=NAME split=NAME seed=N)",
     "evaluate": "measure agreement with the ratings and compare the models",
     "aggregate": "add task ratings up to occupations and the labour market",
+    "transfer": "compare what models learn from one rater with the labels of all",
+    "validity": "correlate exposure with the real use of language models",
+    "changes": "compare our ratings with the published labels, by activity and occupation",
+    "growth": "set exposure against employment and wages, May 2021 to May 2025",
+    "replicate": "recompute the published numbers, each by its rule",
     "figures": "draw every figure from the tables",
+    "paper": "compile the paper with every number injected from the tables",
 }
 
 USAGE = "usage: jobshift VERB [key=value …] [--multirun] [--cfg job]\n\n" + "\n".join(

@@ -28,6 +28,7 @@ from jobshift.models.options import (
     LstmOptions,
     ModelOptions,
     OptimizerOptions,
+    ProbeOptions,
     TfidfOptions,
     TokenizerOptions,
     TrainingOptions,
@@ -56,6 +57,10 @@ class DataConfig:
     # Class → score in [0, 1] on the ordinal scale, in ordinal order; β is the expected score.
     labels: dict[str, float] = MISSING
     sources: list[str] = MISSING
+    # Who rated the tasks: name → who that is. `params.yaml` selects one by `rater`.
+    raters: dict[str, str] = MISSING
+    # Rater → the rater whose automation classes go with its exposure classes.
+    automation: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -64,6 +69,14 @@ class Contrast:
 
     models: list[str] = field(default_factory=list)
     splits: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Transfer:
+    """Which models learn from each of these raters, to be judged by the labels of all of them."""
+
+    models: list[str] = field(default_factory=list)
+    raters: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -79,12 +92,14 @@ class Study:
 
     name: str = MISSING
     data: str = MISSING
+    rater: str = "rubric"  # whose labels train and judge
     models: list[str] = MISSING
     seeds: list[int] = MISSING
     sources: list[str] = field(default_factory=list)
     tokenizers: list[str] = field(default_factory=list)
     split: Folds = field(default_factory=Folds)
     contrast: Contrast = field(default_factory=Contrast)
+    transfer: Transfer = field(default_factory=Transfer)
 
     def runs(self) -> list[tuple[str, str, int]]:
         """Every run of the study as (model, split, seed), the primary split first."""
@@ -113,10 +128,15 @@ class RunConfig:
     data: DataConfig = MISSING
     split: str = "purged"
     seed: int = 0
+    # A rater of the data set to learn from; empty: the one whose labels the study judges by.
+    learn_from: str = ""
+    # train, or all: also validation and what is kept out for its sake; then nothing is validated.
+    fit_on: str = "train"
     model: ModelOptions = MISSING
     tokenizer: TokenizerOptions | None = None
     lookup: LookupOptions | None = None
     tfidf: TfidfOptions | None = None
+    probe: ProbeOptions | None = None
     lstm: LstmOptions | None = None
     encoder: EncoderOptions | None = None
     loss: LossOptions = field(default_factory=LossOptions)

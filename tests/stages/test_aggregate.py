@@ -71,8 +71,13 @@ def write_oews(file):
             "INSERT INTO footnote VALUES ('5', 'at least $115.00 per hour or $239,200 per year.')"
         )
         base.execute("INSERT INTO area VALUES ('0100000', 'S', '01', 'Alabama')")
-        base.execute(
-            "INSERT INTO industry VALUES ('31--34', 'Sectors 31, 32, and 33 - Manufacturing', 2)"
+        base.execute("INSERT INTO area VALUES ('0033860', 'M', '01', 'Montgomery, AL')")
+        base.executemany(
+            "INSERT INTO industry VALUES (?, ?, ?)",
+            [
+                ("31--34", "Sectors 31, 32, and 33 - Manufacturing", 2),
+                ("336000", "Transportation Equipment Manufacturing", 3),
+            ],
         )
         base.executemany("INSERT INTO occupation VALUES (?, ?, ?)", OCCUPATIONS)
         for code, (nation, wage, sector, state) in CELLS.items():
@@ -80,6 +85,9 @@ def write_oews(file):
                 ("OEUN0000000000000", nation),
                 ("OEUN000000031--34", sector),
                 ("OEUS0100000000000", state),
+                # All of manufacturing is in one subsector, all of Alabama in one area.
+                ("OEUN0000000336000", sector),
+                ("OEUM0033860000000", state),
             ):
                 if employment is None:
                     continue
@@ -121,7 +129,14 @@ def study(tmp_path, monkeypatch):
                 seeds=[3, 4],
                 split=Folds(folds=folds),
             ),
-            data=DataConfig(name="tiny", title="Tiny", labels=LABELS, sources=[]),
+            data=DataConfig(
+                name="tiny",
+                title="Tiny",
+                labels=LABELS,
+                sources=[],
+                raters={"rubric": "us"},
+                automation={"rubric": "rubric"},
+            ),
             **{"bridge": "bridge.csv", **changes},
         )
 
@@ -129,7 +144,7 @@ def study(tmp_path, monkeypatch):
 
 
 def table(name):
-    keys = {"naics": str, "state_fips": str, "major_group": str}
+    keys = dict.fromkeys(("naics", "state_fips", "area_code", "major_group"), str)
     return pd.read_csv(aggregate.TABLES / f"{name}.csv", dtype=keys)
 
 
@@ -179,6 +194,19 @@ def test_places_by_hand(study):
     # 100 with β ½ and 60 with β ¼; the suppressed cell is among the 40 not shown.
     assert state["beta"] == pytest.approx(65 / 160, abs=1e-6)
     assert state[["not_shown_workers", "n_not_released"]].tolist() == [40, 1]
+    subsector = table("exposure_industries_detailed").iloc[0]
+    assert (subsector["naics"], subsector["naics_level"]) == ("336", 3)
+    area = table("exposure_areas").iloc[0]
+    assert (area["area_code"], area["area"], area["metropolitan"]) == (
+        "33860",
+        "Montgomery, AL",
+        True,
+    )
+    for inner, outer in ((subsector, sector), (area, state)):
+        # The same workers, so the same numbers, here with four digits.
+        rates = outer.loc["n_occupations":"untouched_share"]
+        assert inner[rates.index].tolist() == pytest.approx(rates.tolist(), abs=5.1e-5)
+        assert len(str(inner["beta"])) <= len("0.1234")
     groups = table("exposure_major_groups").set_index("major_group")
     assert groups.index.tolist() == ["11", "31", "53"]
     assert groups["title"].tolist()[0] == "Management Occupations"
@@ -261,7 +289,7 @@ def test_two_runs_give_the_same_bytes(study):
     pd.read_parquet(tasks).iloc[::-1].to_parquet(tasks, index=False)
     aggregate.run(study())
     assert {file.name: file.read_bytes() for file in files} == first
-    assert len(first) == 12
+    assert len(first) == 14
     assert not any(b"/tmp" in content for content in first.values())
 
 
@@ -290,7 +318,8 @@ def test_models_of_a_cross_fitted_study_are_raters_without_automation(study):
     assert national("majority")["beta"] == pytest.approx(25 / 900, abs=1e-6)
     assert national("majority")[["substituted_share", "untouched_share"]].isna().all()
     assert national("rubric")["beta"] == pytest.approx(400 / 900, abs=1e-6)
-    for name in ("occupations", "onet", "major_groups", "wage_deciles", "industries", "states"):
+    places = ("major_groups", "industries", "industries_detailed", "states", "areas")
+    for name in ("occupations", "onet", "wage_deciles", *places):
         raters = table(f"exposure_{name}")["rater"]
         assert raters.drop_duplicates().tolist() == ["rubric", "majority"]
         assert raters.value_counts().nunique() == 1

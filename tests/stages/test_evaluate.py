@@ -32,6 +32,7 @@ def config(**changes) -> Config:
         title="Made up",
         labels={"E0": 0.0, "E2": 0.5, "E1": 1.0},
         sources=["rubric_ratings"],
+        raters={"rubric": "us"},
     )
     return replace(Config(study=study, data=data, draws=60), **changes)
 

@@ -50,8 +50,10 @@ def config(**changes) -> Config:
         title="Made-up tasks",
         labels={"E0": 0.0, "E2": 0.5, "E1": 1.0},
         sources=[],
+        raters={"rubric": "us"},
     )
-    return replace(Config(study=study, data=data, names={"net": "Network"}), **changes)
+    config = Config(study=study, data=data, rater="rubric", names={"net": "Network"})
+    return replace(config, **changes)
 
 
 def one_model() -> Config:

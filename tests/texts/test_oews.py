@@ -38,6 +38,8 @@ def write_oews(file, cells, occupations=OCCUPATIONS, footnotes=FOOTNOTES):
                 ("0100000", "S", "01", "Alabama"),
                 ("7200000", "S", "72", "Puerto Rico"),
                 ("0010180", "M", "48", "Abilene, TX"),
+                ("0041980", "M", "72", "San Juan, PR"),
+                ("0100001", "M", "01", "Northwest Alabama nonmetropolitan area"),
             ],
         )
         base.executemany(
@@ -47,7 +49,14 @@ def write_oews(file, cells, occupations=OCCUPATIONS, footnotes=FOOTNOTES):
                 ("31--34", "Sectors 31, 32, and 33 - Manufacturing", 2),
                 ("22--23", "Sector 22 - Utilities", 2),
                 ("99-100", "Sector 99 - Government", 2),
+                ("000001", "Cross-industry, Private Ownership only", 1),
                 ("221000", "Utilities", 3),
+                ("221300", "Water, Sewage and Other Systems", 4),
+                ("221320", "Sewage Treatment", 5),
+                ("221112", "Fossil Fuel Power", 5),
+                ("3250A1", "Chemicals (3251 and 3252 only)", 4),
+                ("611002", "Schools, State Government Owned", 4),
+                ("611105", "Secondary Schools, Privately Owned", 5),
                 ("999101", "Federal Government", 2),
             ],
         )
@@ -148,6 +157,58 @@ def test_sectors_and_states_are_told_from_other_industries_and_areas(tmp_path):
     ]
     assert oews.national["code"].tolist() == ["00-0000"]
     assert oews.release == "May 2025"
+
+
+def test_finer_industries_go_by_their_naics_digits(tmp_path):
+    employed = {
+        "221000": "90",
+        "221300": "60",
+        "221320": "20",
+        "221112": "9",
+        "3250A1": "8",
+        "611002": "7",
+        "611105": "6",
+        "999101": "5",
+        "000001": "4",
+        "22--23": "3",
+    }
+    cells = {f"OEUN0000000{code}000000": {"01": n} for code, n in employed.items()}
+    cells |= {f"{NATION}000000": {"01": "100"}, "OEUN0000000221000111011": {"01": ("-", "8")}}
+    oews = read_oews(write_oews(tmp_path / "oews.sqlite", cells))
+    # What OEWS itself made up keeps its six characters; sums over sectors are not read.
+    columns = ["place", "naics_level", "place_title", "ownership", "code", "employment_workers"]
+    total = "00-0000"
+    assert oews.industries[columns].fillna(-1).values.tolist() == [
+        ["221", 3, "Utilities", "all", total, 90],
+        ["221", 3, "Utilities", "all", "11-1011", -1],
+        ["221112", 6, "Fossil Fuel Power", "all", total, 9],
+        ["2213", 4, "Water, Sewage and Other Systems", "all", total, 60],
+        ["22132", 5, "Sewage Treatment", "all", total, 20],
+        ["3250A1", 4, "Chemicals (3251 and 3252 only)", "all", total, 8],
+        ["611002", 3, "Schools", "state", total, 7],
+        ["611105", 4, "Secondary Schools", "private", total, 6],
+    ]
+    counts = oews.cells.set_index(["block", "status"])["n_cells"]
+    assert counts["industries"].to_dict() == {"not released": 1, "published": 7}
+
+
+def test_areas_are_metropolitan_or_not(tmp_path):
+    cells = {
+        f"{NATION}000000": {"01": "100"},
+        "OEUM0010180000000000000": {"01": "30"},
+        "OEUM0010180000000111011": {"01": "3"},
+        "OEUM0041980000000000000": {"01": "20"},
+        "OEUM0100001000000000000": {"01": "10"},
+        "OEUM0010180221000000000": {"01": "1"},  # not over all industries
+    }
+    oews = read_oews(write_oews(tmp_path / "oews.sqlite", cells))
+    columns = ["place", "place_title", "state_fips", "metropolitan", "in_national"]
+    assert oews.areas[[*columns, "employment_workers"]].values.tolist() == [
+        ["0100001", "Northwest Alabama nonmetropolitan area", "01", False, True, 10],
+        ["10180", "Abilene, TX", "48", True, True, 30],
+        ["10180", "Abilene, TX", "48", True, True, 3],
+        ["41980", "San Juan, PR", "72", True, False, 20],
+    ]
 
 
 def test_missing_file_says_how_to_fetch_it(tmp_path):

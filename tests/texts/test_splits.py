@@ -92,6 +92,31 @@ def test_unknown_split_and_senseless_shares_are_refused():
         list(folds(tasks, series("x"), "purged", 1, 0, 0, 0.1))
 
 
+def test_what_is_kept_out_for_validation_alone_is_near_and_not_purged():
+    # One group of two tasks (activity A) is held out; C shares B's text partner only with validation.
+    activities = series("A", "A", "B", "B C", "C", "D A")
+    texts = series("t0", "t1", "t2", "t3", "t4", "t5")
+    group = series("g0", "g0", "g2", "g2", "g4", "g5")
+    held = pd.Series([True, True, False, False, False, False])
+    for seed in range(8):
+        part = purge(activities, texts, group, held, 0.5, seed)
+        assert list(part[:2]) == ["test", "test"]
+        assert part[5] == "purged"  # shares A with the test
+        # g2 and g4 share C: whichever is validation, the other is near it or has no part that is.
+        if list(part[2:4]) == ["val", "val"]:
+            assert part[4] == "near"
+        else:
+            assert part[4] == "val" and list(part[2:4]) == ["train", "near"]
+
+
+def test_tasks_without_an_activity_are_linked_by_their_text_alone():
+    tasks = pd.DataFrame({"dwa": ["", "", "", "A"], "dwas": ["", "", "", "A"]})
+    tasks["occupation"] = "11-1011.00"
+    texts = series("x", "y", "x", "z")
+    group = next(iter(folds(tasks, texts, "purged", 2, 0, 0.2, 0.5))).group
+    assert list(group) == ["g00000", "g00001", "g00000", "g00003"]
+
+
 @st.composite
 def task_lists(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.Series]:
     """Tasks with one to three of few activities and few texts, so that much is shared."""
@@ -123,12 +148,12 @@ def test_purged_parts_share_nothing_and_lose_no_row(
     tasks, texts = made
     tested = []
     for fold in folds(tasks, texts, "purged", count, seed, 0.25, 0.2):
-        assert set(fold.part) <= {"train", "val", "test", "purged"}
+        assert set(fold.part) <= {"train", "near", "val", "test", "purged"}
         seen: dict[str, tuple[set[str], set[str]]] = {}
-        for part in ("train", "val", "test"):
+        for part in ("train", "near", "val", "test"):
             rows = fold.part == part
             seen[part] = (set(" ".join(tasks["dwas"][rows]).split()), set(texts[rows]))
-        for one, other in (("train", "test"), ("val", "test"), ("train", "val")):
+        for one, other in (("train", "test"), ("near", "test"), ("val", "test"), ("train", "val")):
             assert seen[one][0].isdisjoint(seen[other][0])
             assert seen[one][1].isdisjoint(seen[other][1])
         tested += list(tasks.index[fold.part == "test"])

@@ -186,6 +186,18 @@ class HeldOut:
         return np.divide(sums[:-1], sums[-1], out=np.full(sums[:-1].shape, np.nan), where=drawn)
 
 
+def measure_labels(held_out: HeldOut, predicted: np.ndarray) -> dict[str, np.ndarray]:
+    """Every measure of a rater, who gives a class [tasks] and no probability; as `measure`.
+
+    What is asked of probabilities (calibration error, Brier score, log loss) is not defined.
+    """
+    certain = np.eye(len(held_out.classes))[predicted]
+    result = measure(held_out, predicted, certain, bins=1)
+    for metric in ("expected_calibration_error", "brier_score", "log_loss"):
+        result[metric] = np.full_like(result[metric], np.nan)
+    return result
+
+
 def measure(
     held_out: HeldOut, predicted: np.ndarray, probabilities: np.ndarray, bins: int
 ) -> dict[str, np.ndarray]:

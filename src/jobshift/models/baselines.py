@@ -35,8 +35,8 @@ class ActivityLookup:
     """Gives a text the mean training label of its activities, without reading it.
 
     An activity that training never saw is replaced by its intermediate (IWA) or generalized work
-    activity (GWA), which are prefixes of its id, and in the end by the training mean. Only the column
-    `dwas` is read.
+    activity (GWA), which are prefixes of its id, and in the end by the training mean, as is the text
+    without an activity. Only the column `dwas` is read.
     """
 
     # Number of parts of 4.A.2.a.4.I09.D03 that name the activity at each level.
@@ -77,7 +77,7 @@ class ActivityLookup:
         """Probabilities [rows, classes], the mean over each row's activities."""
         return np.array(
             [
-                np.mean([self.look_up(each) for each in joined.split()], axis=0)
+                np.mean([self.look_up(each) for each in joined.split()] or [self.prior], axis=0)
                 for joined in rows["dwas"]
             ]
         )

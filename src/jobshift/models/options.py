@@ -13,7 +13,7 @@ class ModelOptions:
     """What the model is called and what it is."""
 
     name: str = MISSING
-    kind: str = MISSING  # majority, lookup, tfidf, lstm, encoder
+    kind: str = MISSING  # majority, lookup, tfidf, probe, lstm, encoder
 
 
 @dataclass
@@ -23,6 +23,7 @@ class TokenizerOptions:
     name: str = MISSING
     path: str = MISSING  # a folder with tokenizer.json, or the name of a model on the hub
     max_length: int = 96  # tokens, with the special ones
+    pair: bool = False  # read `text_pair` behind the text, as a second segment
 
 
 @dataclass
@@ -45,6 +46,19 @@ class TfidfOptions:
     sublinear_tf: bool = True
     C: float = 4.0
     max_iter: int = 1000
+
+
+@dataclass
+class ProbeOptions:
+    """Logistic regression on sentence embeddings of a frozen encoder."""
+
+    path: str = MISSING  # a folder, or the name of a model on the hub
+    pair: bool = False  # also the embedding of `text_pair`
+    # How much an indicator of the task's activities weighs at each level of their hierarchy.
+    hierarchy: dict[str, float] = field(default_factory=dict)
+    C: float = 2.0
+    max_iter: int = 1000
+    max_length: int = 128  # tokens, with the special ones
 
 
 @dataclass

@@ -79,9 +79,9 @@ class Batches(Dataset):
 
 
 class TextBatches(pl.LightningDataModule):
-    """Length-bucketed batches of the training part, sorted ones of the validation part."""
+    """Length-bucketed batches of the training part, sorted ones of the validation part, if any."""
 
-    def __init__(self, train: Labelled, val: Labelled, size: int, seed: int):
+    def __init__(self, train: Labelled, val: Labelled | None, size: int, seed: int):
         super().__init__()
         self.train, self.val, self.size, self.seed = train, val, size, seed
 
@@ -91,8 +91,10 @@ class TextBatches(pl.LightningDataModule):
         batches = length_batches(lengths(self.train), self.size, self.seed, epoch)
         return DataLoader(Batches(self.train, batches), batch_size=None)
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader | list:
         """All of validation."""
+        if self.val is None:
+            return []
         return DataLoader(
             Batches(self.val, sorted_batches(lengths(self.val), 2 * self.size)), batch_size=None
         )
@@ -206,10 +208,12 @@ class Classifier(pl.LightningModule):
             self.current_epoch + 1,
             self.trainer.max_epochs,
             mean,
-            last["val_loss"],
-            last["val_cohen_kappa"],
+            last.get("val_loss", math.nan),
+            last.get("val_cohen_kappa", math.nan),
             speed,
         )
+        if not self.trainer.val_dataloaders:
+            self.record({"train_loss": mean}, self.global_step)
         if self.logger:
             self.logger.log_metrics({"texts_per_second": speed}, step=self.global_step)
         guessing = 2 * math.log(len(self.class_weights)) * float(self.class_weights.max())
@@ -277,7 +281,7 @@ def balanced(targets: np.ndarray, how: str) -> np.ndarray:
 def fit(
     network: nn.Module,
     train: Labelled,
-    val: Labelled,
+    val: Labelled | None,
     loss: LossOptions,
     optimizer: OptimizerOptions,
     training: TrainingOptions,
@@ -285,12 +289,13 @@ def fit(
     checkpoints: Path,
     logger,
 ) -> tuple[pd.DataFrame, list[list[int]]]:
-    """Train `network` in place; it ends with the weights of the best epoch.
+    """Train `network` in place; it ends with the weights of the best epoch, without `val` of the last.
 
     `checkpoints` is a folder of this run alone: where it holds a finished epoch, training goes on from
     there. `logger` is a Lightning logger or None. Returns the history (one row every few steps and one
     at the end of each epoch: epoch, step, lr, train_loss, gradient_norm, val_loss, val_accuracy,
-    val_cohen_kappa) and the last epoch's confusion matrix on validation [label][predicted].
+    val_cohen_kappa) and the last epoch's confusion matrix on validation [label][predicted], empty
+    without `val`.
     Raises JobshiftError where training diverges.
     """
     if training.monitor not in ("val_loss", "val_accuracy", "val_cohen_kappa"):
@@ -308,8 +313,9 @@ def fit(
         "enable_version_counter": False,
         "save_on_train_epoch_end": True,
     }
+    monitor = None if val is None else training.monitor
     best = ModelCheckpoint(
-        filename="best", monitor=training.monitor, mode=mode, save_weights_only=True, **keep
+        filename="best", monitor=monitor, mode=mode, save_weights_only=True, **keep
     )
     last = ModelCheckpoint(filename="last", **keep)
     stopping = EarlyStopping(
@@ -324,7 +330,7 @@ def fit(
             devices=1,
             max_epochs=training.epochs,
             logger=logger or False,
-            callbacks=[stopping, best, last],
+            callbacks=[best, last] if val is None else [stopping, best, last],
             deterministic=True,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,

@@ -1,9 +1,9 @@
 """aggregate: task ratings → occupations → labour market (May 2025), as tidy tables.
 
-Every table has the columns `rater` (`rubric`: the labels of the data set; or, when the study is
-cross-fitted with `split.folds` above 1, a model whose test predictions cover every task),
-`task_weighting` (the rule really applied) and `exposure_from`; only `oews_unmatched.csv` and
-`oews_cells.csv`, which no rating enters, have none of them.
+Every table has the columns `rater`, `task_weighting` (the rule really applied) and `exposure_from`;
+only `oews_unmatched.csv` and `oews_cells.csv`, which no rating enters, have none of them. Raters are
+those of the data set and, when the study is cross-fitted with `split.folds` above 1, the models, whose
+test predictions then cover every task. A task that a rater has not rated does not count for him.
 
 `exposure: labels` is the default because the reported question is which share of an occupation's
 tasks is exposed: a task counts or it does not. With `shares`, a single dissenting vote, or the
@@ -11,7 +11,8 @@ small probability that any model gives to every class, makes every task a little
 nowhere 0 and the share of workers over a threshold measures calibration as much as exposure.
 `shares` is there to test how much the hard majority matters. Substituted, complemented and
 untouched always use hard labels, since the joint votes on exposure and automation are not kept;
-they are empty for models, which do not predict automation.
+they are empty for models, which do not predict automation. Which automation classes go with whose
+exposure is the data set's `automation`.
 
 Rates are shares between 0 and 1; employment is in workers, wages in US dollars a year.
 """
@@ -37,8 +38,9 @@ PREPARED = Path("data/prepared")
 MODELS = Path("models")
 TABLES = Path("reports/tables")
 RESULTS = Path("data/results/occupations.parquet")
-RUBRIC = "rubric"
 ONET_SOC = r"\d\d-\d{4}\.\d\d"
+# The two long tables are committed with four digits, a hundredth of a percent: 0.1 MB a rater.
+DIGITS = {"exposure_industries_detailed": "%.4f", "exposure_areas": "%.4f"}
 
 
 @dataclass
@@ -73,15 +75,15 @@ def run(config: Config) -> None:
     pairs = lm.links(detailed(oews), with_tasks, bridge, config.impute_residual, config.bridge)
     rule, weights = lm.task_weights(tasks, config.weighting)
     parts: dict[str, list[pd.DataFrame]] = {}
-    for rater, shares in ratings(config, tasks):
+    for rater, rated, shares, automation in ratings(config, tasks):
         rates = lm.task_exposure(shares, config.data.labels)
-        if rater == RUBRIC:
+        if automation is not None:
             rates = rates.join(
                 lm.task_shares(
-                    tasks["label"], tasks["automation"], config.data.labels, config.automated_from
+                    rated["label"], automation, config.data.labels, config.automated_from
                 )
             )
-        onet = lm.occupation_rates(tasks, rates.reindex(columns=lm.RATES), weights)
+        onet = lm.occupation_rates(rated, rates.reindex(columns=lm.RATES), weights[rated.index])
         for name, table in rater_tables(oews, onet, pairs, bridge).items():
             named = table.copy()
             named.insert(0, "rater", rater)
@@ -93,9 +95,9 @@ def run(config: Config) -> None:
     tables["oews_cells"] = oews.cells
     write_parquet(tables.pop("occupations"), RESULTS)
     for name, table in tables.items():
-        write_csv(whole_numbers(table), TABLES / f"{name}.csv")
+        write_csv(whole_numbers(table), TABLES / f"{name}.csv", DIGITS.get(name, "%.6f"))
     headline = tables["exposure_national"]
-    headline = headline[headline["rater"] == RUBRIC].set_index("measure")["value"]
+    headline = headline[headline["rater"] == config.study.rater].set_index("measure")["value"]
     logging.info(
         "aggregate: β = %.3f over %d occupations with %.1f %% of employment; task weighting: %s",
         headline["beta"],
@@ -115,6 +117,10 @@ def read_tasks(config: Config) -> pd.DataFrame:
     tasks = pd.read_parquet(file)
     shares = [f"p_{name}" for name in config.data.labels]
     needed = ["id", "label", *shares, "automation", "occupation", "title", "weight"]
+    for rater in config.data.raters:
+        if rater != config.study.rater:
+            needed += [f"label_{rater}"]
+    needed += [name for name in automation_columns(config).values() if name not in needed]
     missing = [name for name in needed if name not in tasks.columns]
     if missing:
         raise JobshiftError(
@@ -137,9 +143,30 @@ def read_tasks(config: Config) -> pd.DataFrame:
     return tasks
 
 
-def ratings(config: Config, tasks: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each rater's name and label shares `p_<class>` of all tasks, in the order of `tasks`."""
-    yield RUBRIC, chosen_shares(tasks, "label", config)
+def automation_columns(config: Config) -> dict[str, str]:
+    """Rater → the column of the automation classes that go with his exposure classes."""
+    own = config.study.rater
+    return {
+        rater: "automation" if rater == own else f"automation_{other}"
+        for rater, other in config.data.automation.items()
+    }
+
+
+def ratings(
+    config: Config, tasks: pd.DataFrame
+) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame, pd.Series | None]]:
+    """Each rater's name, the tasks rated with their `label`, label shares `p_<class>` and automation.
+
+    The tasks are those of `tasks`, in that order; automation is None for models.
+    """
+    automation = automation_columns(config)
+    for rater in config.data.raters:
+        rated = tasks
+        if rater != config.study.rater:
+            rated = tasks.assign(label=tasks[f"label_{rater}"]).dropna(subset="label")
+            rated = rated.assign(**indicators(rated["label"], config))
+        classes = rated[automation[rater]] if rater in automation else None
+        yield rater, rated, chosen_shares(rated, config), classes
     if config.study.split.folds == 1:
         return
     for model in config.study.models:
@@ -164,14 +191,21 @@ def ratings(config: Config, tasks: pd.DataFrame) -> Iterator[tuple[str, pd.DataF
                 f"{file}: task {row['id']} is predicted {row['predicted']!r}, which is none of "
                 f"{', '.join(config.data.labels)}; train the model again"
             )
-        yield model, chosen_shares(held_out, "predicted", config)
+        shares = {name: held_out[name] for name in held_out if name.startswith("p_")}
+        rated = tasks.assign(label=held_out["predicted"], **shares)
+        yield model, rated, chosen_shares(rated, config), None
 
 
-def chosen_shares(frame: pd.DataFrame, column: str, config: Config) -> pd.DataFrame:
-    """The shares in `frame`, or 1.0 for the hard label in `column`, as the config says."""
+def indicators(labels: pd.Series, config: Config) -> dict[str, pd.Series]:
+    """`p_<class>`, 1.0 for the class given, else 0.0."""
+    return {f"p_{name}": (labels == name).astype(float) for name in config.data.labels}
+
+
+def chosen_shares(rated: pd.DataFrame, config: Config) -> pd.DataFrame:
+    """The shares of `rated`, or 1.0 for its hard label, as the config says."""
     if config.exposure == "shares":
-        return frame[[f"p_{name}" for name in config.data.labels]]
-    return pd.DataFrame({f"p_{c}": (frame[column] == c).astype(float) for c in config.data.labels})
+        return rated[[f"p_{name}" for name in config.data.labels]]
+    return pd.DataFrame(indicators(rated["label"], config))
 
 
 def detailed(oews: Oews) -> pd.DataFrame:
@@ -199,7 +233,9 @@ def rater_tables(
         "exposure_major_groups": major_groups(oews, market, rates),
         "exposure_wage_deciles": lm.wage_deciles(market),
         "exposure_industries": places(oews.sectors, market, rates, "naics", "industry"),
+        "exposure_industries_detailed": places(oews.industries, market, rates, "naics", "industry"),
         "exposure_states": places(oews.states, market, rates, "state_fips", "state"),
+        "exposure_areas": places(oews.areas, market, rates, "area_code", "area"),
         "exposure_thresholds": curve,
         "exposure_national": national(oews, market, rates, curve),
         "oews_bridge": bridge_table(oews, onet, soc, pairs, bridge),
@@ -246,7 +282,7 @@ def major_groups(oews: Oews, market: pd.DataFrame, rates: pd.DataFrame) -> pd.Da
 def places(
     block: pd.DataFrame, market: pd.DataFrame, rates: pd.DataFrame, key: str, title: str
 ) -> pd.DataFrame:
-    """The sectors or states of an OEWS `block`, against the totals that OEWS publishes for them."""
+    """The places of an OEWS `block`, against the totals that OEWS publishes for them."""
     totals = block[block["code"] == ALL_OCCUPATIONS].set_index("place").rename_axis(key)
     cells = block[block["code"].isin(market["code"])]
     frame = lm.by_place(cells, totals["employment_workers"], rates)

@@ -62,11 +62,19 @@ def run(config: Config) -> None:
     reliability = reliability_frame(config.data, prepared / "tasks.parquet")
     tasks, held_out = {}, {}
     for split in dict.fromkeys(split for _, _, split in runs):
-        tasks[split] = read_tasks(prepared / split, list(labels))
+        tasks[split] = read_tasks(prepared / split, list(labels), other_raters(config))
         held_out[split] = bootstrap.HeldOut(
             tasks[split], labels, config.draws, config.seed, config.min_tasks
         )
     measured, confusion, diagram = {}, {}, {}
+    for rater, split in product(other_raters(config), tasks):
+        numbers = rater_numbers(tasks[split], rater, list(labels))
+        if numbers is None:
+            log.info("%s has not rated every test task of the %s split; left out", rater, split)
+            continue
+        key = rater, config.study.seeds[0], split
+        measured[key] = bootstrap.measure_labels(held_out[split], numbers)
+        confusion[key] = confusion_frame(held_out[split], numbers)
     for key in runs:
         truth = held_out[key[2]]
         predicted, p = read_predictions(key, tasks[key[2]], list(labels))
@@ -99,6 +107,17 @@ def run(config: Config) -> None:
     }.items():
         with complete_file(TABLES / f"{name}.tex") as partial:
             partial.write_text(latex, encoding="utf-8")
+
+
+def other_raters(config: Config) -> list[str]:
+    """The raters of the data set but the one who judges: they stand beside the models."""
+    return [name for name in config.data.raters if name != config.study.rater]
+
+
+def rater_numbers(tasks: pd.DataFrame, rater: str, classes: list[str]) -> np.ndarray | None:
+    """Class numbers [tasks] of a rater's labels; None where one is missing."""
+    numbers = pd.Categorical(tasks[f"label_{rater}"], categories=classes).codes.astype(int)
+    return None if (numbers < 0).any() else numbers
 
 
 def history_frame(runs: list[Run]) -> pd.DataFrame:
@@ -140,8 +159,11 @@ def runs_in_order(study: Study) -> list[Run]:
     ]
 
 
-def read_tasks(folder: Path, classes: list[str]) -> pd.DataFrame:
-    """The test tasks of all folds in `folder`: id, label, group, occupation, weight, fold."""
+def read_tasks(folder: Path, classes: list[str], raters: list[str]) -> pd.DataFrame:
+    """The test tasks of all folds in `folder`: id, label, group, occupation, weight, fold.
+
+    And `label_<rater>`, which may be null, of each of `raters`.
+    """
     folds = sorted(int(path.name) for path in folder.glob("*") if path.name.isdigit())
     if not folds:
         raise JobshiftError(f"{folder}: there is no fold here; run `jobshift prepare` first")
@@ -149,6 +171,7 @@ def read_tasks(folder: Path, classes: list[str]) -> pd.DataFrame:
     for fold in folds:
         path = folder / str(fold) / "test.parquet"
         columns = ["id", "label", "group", "occupation", "weight"]
+        columns += [f"label_{rater}" for rater in raters]
         part = read_columns(path, columns, "jobshift prepare")
         refuse(path, part, ~part["label"].isin(classes), f"has a label that is none of {classes}")
         refuse(path, part, part["group"].isna(), "has no group")
@@ -161,12 +184,17 @@ def read_tasks(folder: Path, classes: list[str]) -> pd.DataFrame:
 
 
 def read_predictions(
-    key: Run, tasks: pd.DataFrame, classes: list[str]
+    key: Run, tasks: pd.DataFrame, classes: list[str], learnt_from: str = ""
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Class numbers [tasks] and probabilities [tasks × classes], in the order of `tasks`."""
+    """Class numbers [tasks] and probabilities [tasks × classes], in the order of `tasks`.
+
+    `learnt_from` is the rater that the run learnt from, empty for the study's own.
+    """
     model, seed, split = key
-    path = Path("models", model, f"{split}-{seed}", "predictions.parquet")
-    command = f"jobshift train model={model} split={split} seed={seed}"
+    name, command = f"{split}-{seed}", f"jobshift train model={model} split={split} seed={seed}"
+    if learnt_from:
+        name, command = f"{name}-{learnt_from}", f"{command} learn_from={learnt_from}"
+    path = Path("models", model, name, "predictions.parquet")
     shares = [f"p_{name}" for name in classes]
     frame = read_columns(path, ["id", "fold", "part", "predicted", *shares], command)
     frame = frame[frame["part"] == "test"]

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 TABLES = Path("reports/tables")
 FIGURES = Path("reports/figures")
-RUBRIC = "rubric"
 
 RUN = ["model", "seed", "split"]
 RATES = ["alpha", "beta", "zeta", "substituted_share", "complemented_share", "untouched_share"]
@@ -67,7 +66,7 @@ class Config:
 
     study: Study = MISSING
     data: DataConfig = MISSING
-    rater: str = RUBRIC
+    rater: str = MISSING
     large_occupation_workers: int = 100000
     top: int = 25
     names: dict[str, str] = field(default_factory=dict)
@@ -110,6 +109,10 @@ def drawings(
         for model in metrics["model"].unique()
         if model not in models
     }
+    # Raters stand beside the models, but give no probabilities.
+    with_probabilities = {
+        model: name for model, name in models.items() if model in config.study.models
+    }
     how = basis(config, tables["exposure_major_groups"])
     exposure, agreement = exposure_figures, model_figures
     occupations, deciles = own["exposure_occupations"], own["exposure_wage_deciles"]
@@ -130,7 +133,7 @@ def drawings(
         "exposure_by_state": lambda: exposure.by_state(own["exposure_states"], nation, how),
         "model_comparison": lambda: agreement.model_comparison(metrics, models),
         "reliability_diagram": lambda: agreement.reliability_diagram(
-            tables["calibration"], metrics, models
+            tables["calibration"], metrics, with_probabilities
         ),
         "confusion_matrices": lambda: agreement.confusion_matrices(
             tables["confusion"], models, list(config.data.labels)
@@ -181,7 +184,9 @@ def read_table(name: str) -> pd.DataFrame:
 def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
     """Refuse runs of another study, a rater or a label that is not there, and values without sense."""
     runs = set(config.study.runs())
-    found = set(tables["metrics"][["model", "split", "seed"]].itertuples(index=False, name=None))
+    metrics = tables["metrics"]
+    metrics = metrics[~metrics["model"].isin(config.data.raters)]
+    found = set(metrics[["model", "split", "seed"]].itertuples(index=False, name=None))
     for model, split, seed in sorted(runs ^ found):
         problem = "lacks" if (model, split, seed) in runs else "has"
         raise JobshiftError(
@@ -213,8 +218,11 @@ def basis(config: Config, table: pd.DataFrame) -> str:
     parts = [", ".join(exposure_figures.definitions(config.data.labels).values())]
     if set(config.data.labels) == set(CLASSES):
         parts[0] += f" ({', '.join(f'{name} {what}' for name, what in CLASSES.items())})"
-    who = "" if config.rater == RUBRIC else config.names.get(config.rater, config.rater)
-    parts.append(f"labels: {config.data.title}{f', predicted by {who}' if who else ''}")
+    if config.rater in config.data.raters:
+        who = f"rated by {config.data.raters[config.rater]}"
+    else:
+        who = f"predicted by {config.names.get(config.rater, config.rater)}"
+    parts.append(f"labels: {config.data.title}, {who}")
     parts.append(
         "core tasks count twice"
         if of_rater["task_weighting"] == "core"

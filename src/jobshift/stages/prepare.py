@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig
+from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import complete_file, complete_folder, write_json, write_parquet
 
 RAW = Path("data/raw")
 PREPARED = Path("data/prepared")
 CARD = Path("reports/data_card.md")
-PARTS = ("train", "val", "test")
+PARTS = ("train", "near", "val", "test")
 
 
 @dataclass
@@ -31,26 +31,42 @@ class SplitConfig:
 class Config:
     """Schema of conf/prepare.yaml."""
 
+    study: Study = MISSING
     data: DataConfig = MISSING
+    rater: str = MISSING  # whose labels train and judge; one of data.raters
     split: SplitConfig = field(default_factory=SplitConfig)
 
 
 def run(config: Config) -> None:
     """Write data/prepared/<data>/ (tasks, splits, card.json) and reports/data_card.md."""
-    from jobshift.texts import onet, schema
+    from jobshift.texts import gpts_are_gpts, onet, schema
 
-    readers = {"onet": onet.prepare}
+    readers = {"onet": onet.prepare, "gpts_are_gpts": gpts_are_gpts.prepare}
     data = config.data
     if data.name not in readers:
         raise JobshiftError(f"conf/data/{data.name}.yaml: there is no data set named {data.name}")
+    fetched = {*config.study.sources, "rubric_ratings"}  # our ratings have a stage of their own
+    for source in data.sources:
+        if source not in fetched:
+            raise JobshiftError(
+                f"the data set {data.name} needs the source {source}; add it to `sources` in params.yaml, "
+                "which says how"
+            )
+    if config.rater not in data.raters:
+        raise JobshiftError(
+            f"rater is '{config.rater}', but the data set {data.name} was rated by "
+            f"{', '.join(data.raters)}; choose one of them in params.yaml"
+        )
     try:
-        prepared = readers[data.name](RAW, list(data.labels))
+        prepared = readers[data.name](RAW, list(data.labels), config.rater)
     except ValueError as error:
         raise JobshiftError(f"conf/data/{data.name}.yaml: labels: {error}") from error
     tasks = prepared.tasks
     card = {
         "data": data.name,
         "title": data.title,
+        "rater": config.rater,
+        "rated by": data.raters[config.rater],
         "counts": prepared.counts,
         "dropped": prepared.dropped,
         "facts": prepared.facts,
@@ -105,7 +121,7 @@ def write_splits(folder: Path, tasks: pd.DataFrame, config: Config, schema):
             rows = tasks.assign(group=fold.group)
             for part in PARTS:
                 chosen = rows[fold.part == part]
-                if chosen.empty:
+                if chosen.empty and part != "near":
                     raise JobshiftError(
                         f"{config.data.name}: fold {number} of the split {split} has no {part} tasks; "
                         "lower split.folds or raise split.test and split.val"
@@ -123,13 +139,20 @@ def fold_card(activities: pd.Series, texts: pd.Series, fold) -> dict:
 
     return {
         "tasks": {part: int((fold.part == part).sum()) for part in (*PARTS, "purged")},
-        "groups": {part: int(fold.group[fold.part == part].nunique()) for part in PARTS},
+        "groups": {
+            part: int(fold.group[fold.part == part].nunique()) for part in ("train", "val", "test")
+        },
         "leakage": {
             f"{held} from {seen}": {
                 what: round(share, 6)
                 for what, share in leakage(activities, texts, fold.part, held, seen).items()
             }
-            for held, seen in (("test", "train"), ("test", "val"), ("val", "train"))
+            for held, seen in (
+                ("test", "train"),
+                ("test", "near"),
+                ("test", "val"),
+                ("val", "train"),
+            )
         },
     }
 
@@ -140,13 +163,14 @@ def render(card: dict) -> str:
         f"# Data card: {card['title']}",
         "",
         "Written by the stage `prepare`; how labels and splits are made stands in `docs/method.md`.",
+        f"The labels are those of the rater `{card['rater']}`: {card['rated by']}.",
         "",
         "| count | rows |",
         "| --- | ---: |",
         *(f"| {what} | {n:,} |" for what, n in card["counts"].items()),
         *(f"| dropped: {reason} | {n:,} |" for reason, n in card["dropped"].items()),
         "",
-        *(f"{what.capitalize()}: {fact}." for what, fact in card["facts"].items()),
+        *(f"{what[0].upper()}{what[1:]}: {fact}." for what, fact in card["facts"].items()),
         "",
         "| class | tasks | share |",
         "| --- | ---: | ---: |",
@@ -157,15 +181,19 @@ def render(card: dict) -> str:
     lines += [
         "",
         "Leakage: share of the test tasks that share an activity (DWA) or a normalised text with a "
-        "training task. *Purged* tasks are in no part of the fold.",
+        "training task. *Near* tasks share one with a validation task: only a model that needs no "
+        "validation trains on them. *Purged* tasks are in no part of the fold.",
         "",
-        "| split | fold | train | val | test | purged | DWA leakage | text leakage |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| split | fold | train | near | val | test | purged | DWA leakage | text leakage |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for split, fold_cards in card["splits"].items():
         for number, fold in enumerate(fold_cards):
             sizes = " | ".join(f"{n:,}" for n in fold["tasks"].values())
-            leak = fold["leakage"]["test from train"]
+            leak = {
+                what: max(fold["leakage"][f"test from {seen}"][what] for seen in ("train", "near"))
+                for what in ("dwa", "text")
+            }
             lines.append(
                 f"| {split} | {number} | {sizes} | {leak['dwa']:.1%} | {leak['text']:.1%} |"
             )

@@ -37,12 +37,16 @@ def run(config: Config) -> None:
     file = PREPARED / config.data.name / "tasks.parquet"
     if not file.is_file():
         raise JobshiftError(f"{file} is missing; run the stage prepare first")
-    tasks = pd.read_parquet(file, columns=["id", "text"])
+    tasks = pd.read_parquet(file, columns=["id", "text", "text_pair"])
     options = config.tokenizer
     tokenizer = load_tokenizer(options)
     padding = padding_id(tokenizer)
     tokenizer.no_padding()
-    encoded = tokenizer.encode_batch(tasks["text"].tolist())
+    texts = tasks["text"].tolist()
+    if options.pair:
+        second = tasks["text_pair"].where(tasks["text_pair"].notna(), None)
+        texts = [(a, b) if b else a for a, b in zip(texts, second, strict=True)]
+    encoded = tokenizer.encode_batch(texts)
     lengths = np.array([len(each.ids) for each in encoded])
     tokens = Tokens(
         ids=np.concatenate([np.array(each.ids, dtype=np.int32) for each in encoded]),

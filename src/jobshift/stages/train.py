@@ -23,9 +23,11 @@ PREPARED = Path("data/prepared")
 TOKENS = Path("data/tokens")
 MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")
-PARTS = ("train", "val", "test")
+PARTS = ("train", "near", "val", "test")
 NETWORKS = ("lstm", "encoder")
-BASELINES = ("majority", "lookup", "tfidf")
+BASELINES = ("majority", "lookup", "tfidf", "probe")
+# What a model trains on: `all` adds validation and the part kept out for its sake.
+FIT_ON = {"train": ["train"], "all": ["train", "near", "val"]}
 Config = RunConfig
 
 
@@ -35,6 +37,14 @@ def run(config: RunConfig) -> None:
         raise JobshiftError(
             f"conf/model/{config.model.name}.yaml: model.kind is '{config.model.kind}'; choose one of "
             f"{', '.join((*BASELINES, *NETWORKS))}"
+        )
+    if config.fit_on not in FIT_ON:
+        raise JobshiftError(f"fit_on is '{config.fit_on}'; choose train or all")
+    raters = config.data.raters
+    if config.learn_from and config.learn_from not in raters:
+        raise JobshiftError(
+            f"learn_from is '{config.learn_from}', but the data set {config.data.name} was rated by "
+            f"{', '.join(raters)}"
         )
     if config.loss.targets not in ("soft", "hard"):
         raise JobshiftError(f"loss.targets is '{config.loss.targets}'; choose soft or hard")
@@ -47,6 +57,8 @@ def run(config: RunConfig) -> None:
             f"{split} is missing or empty; run the stage prepare, or choose another split"
         )
     name = f"{config.model.name}/{config.split}-{config.seed}"
+    if config.learn_from:
+        name += f"-{config.learn_from}"
     scratch = CHECKPOINTS / name
     claim(scratch, fingerprint(config, folds))
     logger = tracker(config)
@@ -96,13 +108,21 @@ def tracker(config: RunConfig):
 
     options = {key: value for key, value in asdict(config).items() if value is not None}
     name = f"{config.model.name}-{config.split}-{config.seed}"
+    if config.learn_from:
+        name += f"-{config.learn_from}"
     return wandb_logger(config.wandb, config.study.name, name, options)
 
 
 def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
-    """One part of a fold; JobshiftError where a row has a label that the data set does not list."""
+    """One part of a fold; JobshiftError where a row has a label that the data set does not list.
+
+    With `learn_from`, what a model learns from has the labels of that rater, without the rows that he
+    has not rated; the test part is as it is.
+    """
     file = fold / f"{part}.parquet"
     rows = pd.read_parquet(file)
+    if config.learn_from and part != "test":
+        rows = relabelled(rows, config.learn_from, list(config.data.labels), file)
     wrong = ~rows["label"].isin(list(config.data.labels))
     if wrong.any():
         row = rows[wrong].iloc[0]
@@ -111,6 +131,20 @@ def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
             f"conf/data/{config.data.name}.yaml does not list"
         )
     return rows
+
+
+def relabelled(rows: pd.DataFrame, rater: str, classes: list[str], file: Path) -> pd.DataFrame:
+    """`rows` with the label of `rater` and all of its share, the rows without one left out."""
+    if f"label_{rater}" not in rows:
+        raise JobshiftError(
+            f"{file} has no column label_{rater}: its data set has the labels of one rater alone; "
+            "leave learn_from empty"
+        )
+    rated = rows[rows[f"label_{rater}"].notna()].reset_index(drop=True)
+    if len(rated) < len(rows):
+        logging.info("%s: %d tasks without a label of %s", file, len(rows) - len(rated), rater)
+    label = rated[f"label_{rater}"]
+    return rated.assign(label=label, **{f"p_{c}": (label == c).astype(float) for c in classes})
 
 
 def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
@@ -124,6 +158,11 @@ def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
 def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
     """Fit on one fold and leave model, predictions and history in `scratch`/finished."""
     parts = {part: read_part(config, fold, part) for part in PARTS}
+    if parts["train"].empty or parts["val"].empty:
+        raise JobshiftError(
+            f"{fold}: no task has a label of {config.learn_from} in training or validation; choose "
+            "another rater"
+        )
     fit = fit_network if config.model.kind in NETWORKS else fit_baseline
     model, probabilities, history = fit(config, parts, scratch, logger)
     with complete_folder(scratch / "finished") as folder:
@@ -155,16 +194,23 @@ def predictions(
 
 
 def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
-    """Fit a baseline on the training part; validation chooses nothing here."""
+    """Fit a baseline; validation chooses nothing here."""
     from jobshift.models.baselines import ActivityLookup, Majority, Tfidf
 
     if config.model.kind == "majority":
         model = Majority()
     elif config.model.kind == "lookup":
         model = ActivityLookup(section(config, "lookup"))
-    else:
+    elif config.model.kind == "tfidf":
         model = Tfidf(section(config, "tfidf"), config.loss.class_weight)
-    train = parts["train"]
+    else:
+        from jobshift.models.probe import Probe, sentences
+
+        options = section(config, "probe")
+        everything = PREPARED / config.data.name / "tasks.parquet"
+        embedded = sentences(options.path, options.max_length, everything, options.pair)
+        model = Probe(options, embedded, config.loss.class_weight)
+    train = pd.concat([parts[part] for part in FIT_ON[config.fit_on]], ignore_index=True)
     model.fit(train, targets(train, config.data, config.loss.targets), train["weight"].to_numpy())
     return model, {part: model.probabilities(rows) for part, rows in parts.items()}, None
 
@@ -181,7 +227,7 @@ def section(config: RunConfig, name: str):
 
 
 def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
-    """Train a network on the training part, early stopping on validation."""
+    """Train a network, early stopping on validation where it is not trained on."""
     import torch
 
     from jobshift.models.training import Labelled, fit, predict
@@ -207,22 +253,22 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
             inputs = FrozenOutputs(network, tokens, sorted_batches(tokens.lengths, 64))
     start = np.cumsum([0, *map(len, parts.values())])
     rows = {part: np.arange(start[n], start[n + 1]) for n, part in enumerate(parts)}
-    labelled = {
-        part: Labelled(
+    number = {name: n for n, name in enumerate(classes)}
+
+    def labelled(chosen: list[str]) -> Labelled:
+        frame = pd.concat([parts[part] for part in chosen], ignore_index=True)
+        return Labelled(
             inputs,
-            rows[part],
-            targets(parts[part], config.data, config.loss.targets).astype(np.float32),
-            parts[part]["label"]
-            .map({name: n for n, name in enumerate(classes)})
-            .to_numpy(np.int64),
-            parts[part]["weight"].to_numpy(np.float32),
+            np.concatenate([rows[part] for part in chosen]),
+            targets(frame, config.data, config.loss.targets).astype(np.float32),
+            frame["label"].map(number).to_numpy(np.int64),
+            frame["weight"].to_numpy(np.float32),
         )
-        for part in ("train", "val")
-    }
+
     history, confusion = fit(
         network,
-        labelled["train"],
-        labelled["val"],
+        labelled(FIT_ON[config.fit_on]),
+        labelled(["val"]) if config.fit_on == "train" else None,
         config.loss,
         section(config, "optimizer"),
         section(config, "training"),
@@ -243,13 +289,14 @@ def log_results(
     rows: pd.DataFrame,
     probabilities: np.ndarray,
 ) -> None:
-    """Hand W&B the confusion matrix on validation and the table of test predictions."""
-    matrix = [
-        [label, predicted, confusion[i][j]]
-        for i, label in enumerate(classes)
-        for j, predicted in enumerate(classes)
-    ]
-    logger.log_table("val_confusion", columns=["label", "predicted", "tasks"], data=matrix)
+    """Hand W&B the confusion matrix on validation, if any, and the table of test predictions."""
+    if confusion:
+        matrix = [
+            [label, predicted, confusion[i][j]]
+            for i, label in enumerate(classes)
+            for j, predicted in enumerate(classes)
+        ]
+        logger.log_table("val_confusion", columns=["label", "predicted", "tasks"], data=matrix)
     predicted = np.array(classes)[probabilities.argmax(axis=1)]
     table = [
         [row.id, row.label, guess, *map(float, shares)]

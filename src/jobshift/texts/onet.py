@@ -33,51 +33,72 @@ def joined(names: pd.Series) -> str:
     return " ".join(sorted(set(names)))
 
 
-def prepare(raw: Path, exposure: list[str]) -> Prepared:
-    """Join `onet_tasks` and `rubric_ratings` under `raw` into one row a task.
+def read_links(file: Path, rated: set[str], dropped: dict[str, int]) -> pd.DataFrame:
+    """The links of tasks and activities in `Task_DWA.csv`, one row a link, those in doubt dropped.
 
-    `exposure` lists the classes in ordinal order. Returns the columns of `schema.TASKS` but `group`.
-    Raises JobshiftError where a file is missing or a value does not fit, naming file, column and row.
+    Kept are links to the activities `rated`; `dropped` gets the count of each reason. Raises
+    JobshiftError where the file is missing or a task has two statements or occupations.
     """
-    links_file = raw / "onet_tasks" / "Task_DWA.csv"
-    ratings_file = raw / "rubric_ratings" / "dwa_ratings.csv"
-    links = checked(links_file, LINKS)
-    ratings = checked(ratings_file, RATINGS)
-    dropped: dict[str, int] = {}
+    links = checked(file, LINKS)
 
     def keep(frame: pd.DataFrame, good: pd.Series, reason: str) -> pd.DataFrame:
         dropped[reason] = int((~good).sum())
         return frame[good]
 
-    read = len(links)
     links = keep(links, ~links.duplicated(["Task ID", "DWA ID"]), "link stands twice")
     links = keep(
         links, links["Task"].map(normalise) != "", "task statement without a letter or digit"
     )
-    links = keep(links, links["DWA ID"].isin(set(ratings["dwa_id"])), "activity without a rating")
+    links = keep(links, links["DWA ID"].isin(rated), "activity without a rating")
     several = links.groupby("Task ID")[["Task", "O*NET-SOC Code"]].nunique().max(axis=1)
     if (several > 1).any():
         task = several.index[several > 1][0]
         raise JobshiftError(
-            f"{links_file}: Task ID {task} has more than one statement or occupation; "
+            f"{file}: Task ID {task} has more than one statement or occupation; "
             "give each statement an id of its own"
         )
+    return links
+
+
+def activities(links: pd.DataFrame) -> pd.DataFrame:
+    """What the links say of each task, by task id: text_pair, dwa, dwas, gwas.
+
+    `text_pair` holds the titles of its activities in the order of the file.
+    """
+    titles = links["DWA Title"].str.removesuffix(".")
+    return pd.DataFrame(
+        {
+            "text_pair": titles.groupby(links["Task ID"]).agg("; ".join),
+            "dwa": links.groupby("Task ID")["DWA ID"].first(),
+            "dwas": links.groupby("Task ID")["DWA ID"].agg(joined),
+            "gwas": links.groupby("Task ID")["GWA"].agg(joined),
+        }
+    )
+
+
+def prepare(raw: Path, exposure: list[str], rater: str) -> Prepared:
+    """Join `onet_tasks` and `rubric_ratings` under `raw` into one row a task.
+
+    `exposure` lists the classes in ordinal order; `rater` is `rubric`, the only one of this data set.
+    Returns the columns of `schema.TASKS` but `group`. Raises JobshiftError where a file is missing or
+    a value does not fit, naming file, column and row.
+    """
+    ratings = checked(raw / "rubric_ratings" / "dwa_ratings.csv", RATINGS)
+    links_file = raw / "onet_tasks" / "Task_DWA.csv"
+    dropped: dict[str, int] = {}
+    links = read_links(links_file, set(ratings["dwa_id"]), dropped)
 
     votes = links[["Task ID", "DWA ID"]].merge(ratings, left_on="DWA ID", right_on="dwa_id")
     listed = links.groupby("Task ID")
     tasks = pd.DataFrame(
         {
             "text": listed["Task"].first(),
-            "text_pair": pd.Series(dtype="str"),
             "occupation": listed["O*NET-SOC Code"].first(),
             "title": listed["Title"].first(),
-            "dwa": listed["DWA ID"].first(),
-            "dwas": listed["DWA ID"].agg(joined),
-            "gwas": listed["GWA"].agg(joined),
             # This source does not tell core from supplemental tasks, so all weigh the same.
             "weight": 1.0,
         }
-    )
+    ).join(activities(links))
     exposed = vote_shares(votes, "Task ID", "exposure", exposure)
     automated = vote_shares(votes, "Task ID", "automation", AUTOMATION)
     tasks["label"] = majority(exposed)
@@ -89,7 +110,7 @@ def prepare(raw: Path, exposure: list[str]) -> Prepared:
     tasks = tasks.join(exposed).join(automated).rename_axis("id").reset_index()
 
     counts = {
-        "links read": read,
+        "links read": len(links) + sum(dropped.values()),
         "tasks": len(tasks),
         "occupations": tasks["occupation"].nunique(),
         "activities": links["DWA ID"].nunique(),

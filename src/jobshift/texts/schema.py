@@ -21,6 +21,7 @@ LINKS = pa.DataFrameSchema(
         "Task ID": pa.Column(str, pa.Check.str_matches(r"^\d+$")),
         "Task": pa.Column(str),
         "DWA ID": pa.Column(str, pa.Check.str_matches(ACTIVITY)),
+        "DWA Title": pa.Column(str),
         "GWA": pa.Column(str, pa.Check.str_matches(r"^4\.A\.\d\.[a-z]\.\d+$")),
     }
 )
@@ -33,6 +34,33 @@ RATINGS = pa.DataFrameSchema(
         "automation": pa.Column(str, pa.Check.isin(["T0", "T1", "T2", "T3", "T4"])),
     },
     unique=["dwa_id", "rater"],
+)
+
+PUBLISHED = pa.DataFrameSchema(
+    {
+        "O*NET-SOC Code": pa.Column(str, pa.Check.str_matches(OCCUPATION)),
+        "Task ID": pa.Column(str, pa.Check.str_matches(r"^\d+(\.0)?$")),
+        "Task": pa.Column(str),
+        "Task Type": pa.Column(str, pa.Check.isin(["Core", "Supplemental"]), nullable=True),
+        "Title": pa.Column(str),
+        "human_exposure_agg": pa.Column(str, pa.Check.isin(["E0", "E1", "E2"])),
+        "human_labels": pa.Column(str, pa.Check.isin(["E0", "E1", "E2"])),
+        "gpt4_exposure": pa.Column(str, pa.Check.isin(["E0", "E1", "E2"])),
+        "gpt4_exposure_alt_rubric": pa.Column(str, pa.Check.isin(["E0", "E1", "E2"])),
+        "gpt4_automation": pa.Column(str, pa.Check.isin(["T0", "T1", "T2", "T3", "T4"])),
+    },
+    unique=["Task ID"],
+)
+
+PUBLISHED_AUTOMATION = pa.DataFrameSchema(
+    {
+        "Task ID": pa.Column(str, pa.Check.str_matches(r"^\d+(\.0)?$")),
+        "gpt4_automation": pa.Column(str, pa.Check.isin(["T0", "T1", "T2", "T3", "T4"])),
+        "human_automation": pa.Column(
+            str, pa.Check.isin(["T0", "T1", "T2", "T3", "T4"]), nullable=True
+        ),
+    },
+    unique=["Task ID"],
 )
 
 # The prepared format: what every model and measure reads. Further label_<rater>, p_<class> and
@@ -51,7 +79,7 @@ TASKS = pa.DataFrameSchema(
 
 
 def checked(file: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
-    """Read a CSV file as text and check it; the columns of `schema` are those returned.
+    """Read a CSV or TSV file as text and check it; the columns of `schema` are those returned.
 
     Raises JobshiftError where the file is missing, cannot be read, lacks a column or violates `schema`.
     """
@@ -61,7 +89,12 @@ def checked(file: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
         )
     try:
         frame = pd.read_csv(
-            file, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8"
+            file,
+            sep="\t" if file.suffix == ".tsv" else ",",
+            dtype=str,
+            keep_default_na=False,
+            na_values=[""],
+            encoding="utf-8",
         )
     except (ValueError, UnicodeDecodeError) as error:
         raise JobshiftError(f"{file} cannot be read as CSV in UTF-8: {error}") from error

@@ -4,7 +4,9 @@ Tasks of different occupations share detailed work activities (DWAs) and even wh
 labels are largely carried by the DWA. So the primary split, `purged`, holds out whole groups of tasks
 that are linked by their first DWA or by their text, and purges from training every task that still
 shares any DWA or text with a held-out one. Validation is held out of training in the same way, so that
-early stopping and the choice of a configuration are as honest as the test. `major_group` leaves one
+early stopping and the choice of a configuration are as honest as the test. What is kept out only for
+the sake of validation is the part `near`: with `fit_on: all` a model whose epochs are settled trains on
+it and on validation, too. A task without a DWA shares none with any other. `major_group` leaves one
 SOC major group out at a time; `random` draws rows and exists only to show the gap.
 """
 
@@ -79,7 +81,7 @@ def shares_any(activities: pd.Series, texts: pd.Series, held: pd.Series) -> pd.S
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold: for each row its part (`train`, `val`, `test` or `purged`) and its leak group."""
+    """One fold: for each row its part (`train`, `near`, `val`, `test` or `purged`) and its leak group."""
 
     part: pd.Series
     group: pd.Series
@@ -96,8 +98,8 @@ def folds(
 ) -> Iterator[Fold]:
     """Yield the folds of a split.
 
-    `tasks` has the columns `dwa` (first DWA), `dwas` (all, joined by spaces) and `occupation`; `texts` are
-    its normalised texts, or numbers that stand for them.
+    `tasks` has the columns `dwa` (first DWA, empty where there is none), `dwas` (all, joined by spaces) and
+    `occupation`; `texts` are its normalised texts, or numbers that stand for them.
     `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more,
     every task is held out once), `major_group` one fold for each SOC major group, `random` one fold.
     `val` is the share of the remaining tasks held out for validation. Raises ValueError for an unknown
@@ -107,7 +109,8 @@ def folds(
         raise ValueError(
             f"split.test={test} and split.val={val} must lie in (0, 0.5], split.folds={count} be 1 or more"
         )
-    group = linked_groups(tasks["dwa"], texts)
+    alone = pd.Series([f"row {row}" for row in range(len(tasks))], index=tasks.index)
+    group = linked_groups(tasks["dwa"].where(tasks["dwa"] != "", alone), texts)
     if split == "purged":
         parts = parts_of(group, round(1 / test) if count == 1 else count, seed)
         for number in range(count):
@@ -140,14 +143,17 @@ def purge(
     val: float,
     seed: int,
 ) -> pd.Series:
-    """Hold `held` out, purge what shares an activity or text with it, and do the same for validation."""
+    """Hold `held` out and purge what shares an activity or text with it.
+
+    Of the rest, `near` is what shares one with validation.
+    """
     left = ~held & ~shares_any(activities, texts, held)
     part = pd.Series("purged", index=held.index)
     part[held] = "test"
     part[left] = hold_out(held[left], group[left], val, seed)
     validation = part == "val"
     near = shares_any(activities, texts, validation)
-    part[(part == "train") & near] = "purged"
+    part[(part == "train") & near] = "near"
     return part
 
 
