@@ -157,18 +157,20 @@ def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
 
 def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
     """Fit on one fold and leave model, predictions and history in `scratch`/finished."""
-    parts = {part: read_part(config, fold, part) for part in PARTS}
-    if parts["train"].empty or parts["val"].empty:
+    read = {part: read_part(config, fold, part) for part in PARTS}
+    # Only the part `near` may rightly be empty.
+    parts = {part: rows for part, rows in read.items() if len(rows)}
+    if "train" not in parts or "val" not in parts:
         raise JobshiftError(
-            f"{fold}: no task has a label of {config.learn_from} in training or validation; choose "
-            "another rater"
+            f"{fold}: no task has a label of {config.learn_from or 'the rater'} in training or "
+            "validation; choose another rater"
         )
     fit = fit_network if config.model.kind in NETWORKS else fit_baseline
     model, probabilities, history = fit(config, parts, scratch, logger)
     with complete_folder(scratch / "finished") as folder:
         frames = [
-            predictions(config.data, parts[part], probabilities[part], int(fold.name), part)
-            for part in PARTS
+            predictions(config.data, rows, probabilities[part], int(fold.name), part)
+            for part, rows in parts.items()
         ]
         write_parquet(pd.concat(frames), folder / "predictions.parquet")
         if history is not None:
@@ -210,9 +212,14 @@ def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Pat
         everything = PREPARED / config.data.name / "tasks.parquet"
         embedded = sentences(options.path, options.max_length, everything, options.pair)
         model = Probe(options, embedded, config.loss.class_weight)
-    train = pd.concat([parts[part] for part in FIT_ON[config.fit_on]], ignore_index=True)
+    train = pd.concat(chosen_parts(parts, FIT_ON[config.fit_on]), ignore_index=True)
     model.fit(train, targets(train, config.data, config.loss.targets), train["weight"].to_numpy())
     return model, {part: model.probabilities(rows) for part, rows in parts.items()}, None
+
+
+def chosen_parts(parts: dict, chosen: list[str]) -> list:
+    """The parts named, in that order, those that the fold has."""
+    return [parts[part] for part in chosen if part in parts]
 
 
 def section(config: RunConfig, name: str):
@@ -256,10 +263,10 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
     number = {name: n for n, name in enumerate(classes)}
 
     def labelled(chosen: list[str]) -> Labelled:
-        frame = pd.concat([parts[part] for part in chosen], ignore_index=True)
+        frame = pd.concat(chosen_parts(parts, chosen), ignore_index=True)
         return Labelled(
             inputs,
-            np.concatenate([rows[part] for part in chosen]),
+            np.concatenate(chosen_parts(rows, chosen)),
             targets(frame, config.data, config.loss.targets).astype(np.float32),
             frame["label"].map(number).to_numpy(np.int64),
             frame["weight"].to_numpy(np.float32),
@@ -276,7 +283,7 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
         scratch / "epochs",
         logger,
     )
-    probabilities = {part: predict(network, inputs, rows[part]) for part in PARTS}
+    probabilities = {part: predict(network, inputs, rows[part]) for part in parts}
     if logger:
         log_results(logger, classes, confusion, parts["test"], probabilities["test"])
     return network, probabilities, history
