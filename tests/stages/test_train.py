@@ -1,6 +1,7 @@
 """Training on the tiny study: real runs, killed runs, broken configs, W&B."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -38,12 +39,12 @@ def predictions(run: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    "model", ["majority", "dwa_lookup", "activity_lookup", "tfidf", "lstm", "minilm"]
+    "model", ["majority", "dwa_lookup", "activity_lookup", "tfidf", "probe", "lstm", "minilm"]
 )
 def test_every_model_predicts_every_row_of_every_part(prepared: Path, model: str):
     jobshift("train", f"model={model}")
     rows = predictions(f"{model}/purged-0")
-    for part in ("train", "val", "test"):
+    for part in ("train", "near", "val", "test"):
         expected = pd.read_parquet(f"data/prepared/onet/purged/0/{part}.parquet")["id"]
         assert rows.loc[rows["part"] == part, "id"].tolist() == expected.tolist()
     shares = rows[["p_E0", "p_E2", "p_E1"]].to_numpy()
@@ -52,6 +53,77 @@ def test_every_model_predicts_every_row_of_every_part(prepared: Path, model: str
     assert rows["predicted"].tolist() == list(np.array(["E0", "E2", "E1"])[shares.argmax(axis=1)])
     assert not Path(f"checkpoints/{model}/purged-0").exists()
     assert not list(Path(f"models/{model}").rglob("*.p*kl*"))
+
+
+def labels_of(*parts: str) -> pd.DataFrame:
+    return pd.concat(
+        pd.read_parquet(f"data/prepared/onet/purged/0/{part}.parquet") for part in parts
+    )
+
+
+def test_a_model_that_needs_no_validation_may_train_on_it_and_on_what_is_near_it(prepared: Path):
+    assert len(labels_of("near"))
+    for fit_on, parts in (("train", ["train"]), ("all", ["train", "near", "val"])):
+        jobshift("train", "model=majority", f"fit_on={fit_on}")
+        prior = json.loads(Path("models/majority/purged-0/0/prior.json").read_text())
+        labels = labels_of(*parts)["label"]
+        assert prior == pytest.approx([(labels == name).mean() for name in ("E0", "E2", "E1")])
+
+
+def test_a_network_that_trains_on_all_keeps_its_last_epoch(prepared: Path):
+    jobshift("train", "model=lstm", "fit_on=all", "training.epochs=2", "training.patience=1")
+    history = pd.read_csv("models/lstm/purged-0/history.csv")
+    assert sorted(history["epoch"].unique()) == [0, 1]
+    assert history[["val_loss", "val_accuracy", "val_cohen_kappa"]].isna().all().all()
+    # The mean training loss of each epoch stands at its end.
+    assert history.groupby("epoch")["train_loss"].last().notna().all()
+
+
+def test_learning_from_another_rater_reads_his_labels_and_keeps_the_run_apart(prepared: Path):
+    jobshift("train", "model=majority", "+data.raters.A=one of us", "learn_from=A")
+    prior = json.loads(Path("models/majority/purged-0-A/0/prior.json").read_text())
+    labels = labels_of("train")["label_A"]
+    assert prior == pytest.approx([(labels == name).mean() for name in ("E0", "E2", "E1")])
+    assert not Path("models/majority/purged-0").exists()
+    test = predictions("majority/purged-0-A").query("part == 'test'")
+    assert len(test) == len(labels_of("test"))
+
+
+def test_tasks_that_the_rater_has_not_rated_teach_nothing(prepared: Path):
+    file = Path("data/prepared/onet/purged/0/train.parquet")
+    train = pd.read_parquet(file)
+    train.loc[train.index[::2], "label_A"] = None
+    train.to_parquet(file, index=False)
+    jobshift("train", "model=majority", "+data.raters.A=one of us", "learn_from=A")
+    prior = json.loads(Path("models/majority/purged-0-A/0/prior.json").read_text())
+    assert prior[0] == pytest.approx((train["label_A"].dropna() == "E0").mean())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["learn_from=gpt4"], "learn_from is 'gpt4', but the data set onet was rated by rubric"),
+        (["fit_on=test"], "fit_on is 'test'; choose train or all"),
+        (["+data.raters.Z=nobody", "learn_from=Z"], "no column label_Z"),
+    ],
+)
+def test_senseless_choices_of_what_to_learn_from_are_refused(prepared: Path, options, said: str):
+    with pytest.raises(JobshiftError, match=said):
+        jobshift("train", "model=majority", *options)
+
+
+def test_with_pair_a_model_reads_the_activities_behind_the_text(prepared: Path):
+    jobshift("tokenize", "tokenizer=minilm", "tokenizer.name=paired", "tokenizer.pair=true")
+    from jobshift.texts.batches import read_tokens
+
+    ids = pd.read_parquet("data/prepared/onet/tasks.parquet")["id"].tolist()
+    alone, paired = (
+        read_tokens(Path("data/tokens", name, "tokens.arrow"), ids) for name in ("minilm", "paired")
+    )
+    assert (paired.lengths > alone.lengths).all()
+    first = alone.ids[: alone.lengths[0]].tolist()
+    # [CLS] text [SEP] is what the pair starts with.
+    assert paired.ids[: alone.lengths[0]].tolist() == first
 
 
 def test_major_group_predicts_every_task_once(prepared: Path):

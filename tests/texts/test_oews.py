@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from jobshift.errors import JobshiftError
-from jobshift.texts.oews import read_bridge, read_oews
+from jobshift.texts.oews import read_bridge, read_national, read_oews
 
 TYPES = ("01", "04", "08", "13")
 FOOTNOTES = {"5": "This wage is equal to or greater than $100.00 per hour or $208,000 per year."}
@@ -248,6 +248,70 @@ def test_file_without_national_cells_or_with_unknown_occupations_is_an_error(tmp
         read_oews(write_oews(tmp_path / "a.sqlite", {"OEUS0100000000000000000": {"01": "70"}}))
     with pytest.raises(JobshiftError, match=f"cell {NATION}999999 has an occupation"):
         read_oews(write_oews(tmp_path / "b.sqlite", {f"{NATION}999999": {"01": "70"}}))
+
+
+SPREADSHEET = "OCC_CODE,OCC_TITLE,O_GROUP,TOT_EMP,A_MEAN,H_MEDIAN,A_MEDIAN,HOURLY\n"
+
+
+def write_spreadsheet(tmp_path, *rows):
+    """Rows as in the spreadsheets of BLS: a byte order mark, thousands with commas, marks."""
+    file = tmp_path / "gpts_are_gpts" / "national.csv"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(SPREADSHEET + "\n".join(rows) + "\n", encoding="utf-8-sig")
+    return file
+
+
+def test_national_spreadsheet_has_the_same_wages(tmp_path):
+    file = write_spreadsheet(
+        tmp_path,
+        '27-2011,Actors,detailed,"1,100",*,20.50,*,TRUE',
+        '00-0000,All Occupations,total,"140,886,310","58,260",22.00,"45,760",',
+        '13-1020,Buyers,broad,"1,200","61,000",30.00,"60,000",',
+        '13-1020,Buyers,detailed,"1,200","61,000",30.00,"60,000",',
+        '29-1211,Anesthesiologists,detailed,"31,130","331,190",#,#,',
+        "41-9012,Models,detailed,**,*,*,*,",
+    )
+    table = read_national(file, 208_000)
+    assert table["code"].tolist() == [
+        "00-0000",
+        "13-1020",  # the broad occupation before the detailed one
+        "13-1020",
+        "27-2011",
+        "29-1211",
+        "41-9012",
+    ]
+    assert table["level"].tolist() == [0, 2, 3, 3, 3, 3]
+    wages = table[["annual_wage_usd", "wage_basis"]].values.tolist()
+    assert wages[0] == [45760, "annual median"]
+    assert wages[3] == [42640, "hourly median x 2080"]  # 20.50 · 2,080
+    assert wages[4] == [331190, "annual mean"]
+    assert table["median_annual_wage_usd"].isna().tolist() == [False] * 3 + [True] * 3
+    assert np.isnan(wages[5][0])
+    assert table["employment_workers"].fillna(-1).tolist() == [
+        140886310,
+        1200,
+        1200,
+        1100,
+        31130,
+        -1,
+    ]
+
+
+def test_bad_national_spreadsheets_are_refused(tmp_path):
+    with pytest.raises(JobshiftError, match="bring it with `jobshift fetch source=gpts_are_gpts`"):
+        read_national(tmp_path / "gpts_are_gpts" / "national.csv", 1)
+    good = "11-1011,Chiefs,detailed,9,1,1,1,"
+    for rows, said in (
+        ([good, good], "11-1011 has two rows"),
+        ([good.replace("detailed", "tiny")], "11-1011 has an unknown O_GROUP"),
+        ([good.replace(",9,", ",9e3,")], "TOT_EMP of 11-1011 is '9e3', whose meaning is unknown"),
+    ):
+        with pytest.raises(JobshiftError, match=said):
+            read_national(write_spreadsheet(tmp_path, *rows), 1)
+    file = write_spreadsheet(tmp_path, good)
+    file.write_text(file.read_text(encoding="utf-8").replace("HOURLY", "HOURS"), encoding="utf-8")
+    with pytest.raises(JobshiftError, match="no column HOURLY; fetch the file again"):
+        read_national(file, 1)
 
 
 def test_bridge_keeps_the_line_of_every_row(tmp_path):
