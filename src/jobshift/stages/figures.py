@@ -57,7 +57,48 @@ NEEDED = {
         [*RUN, "fold", "epoch", "step", "train_loss", "val_loss", "val_cohen_kappa"],
     ),
     "reliability": ("evaluate", ["level", "variable", "raters", "measure", "value", "n"]),
+    # These are empty where the study has not fetched what they compare with.
+    "validity": (
+        "validity",
+        [
+            *("level", "rater", "rated", "measure", "target", "method", "value", "low", "high"),
+            *("n_units", "n_bridged", "n_unmatched"),
+        ],
+    ),
+    "changes_summary": ("changes", ["kind", "reference", "rater", "n_tasks", "n_left_out"]),
+    "changes_major_groups": (
+        "changes",
+        ["weighting", "major_group", "title", "employment_workers", "shift_beta", "beyond_beta"],
+    ),
+    "changes_activities": (
+        "changes",
+        ["level", "title", "n_tasks", "n_groups", "enough", "direction", "rank", "shift_beta"],
+    ),
+    "growth_quintiles": (
+        "growth",
+        [
+            *("rater", "measure", "fifths_of", "outcome", "fifth", "value", "relative"),
+            *("relative_low", "relative_high"),
+        ],
+    ),
+    "growth_coverage": ("growth", ["rater", "release", "n_occupations", "n_rated", "rated_share"]),
+    "growth_correlations": (
+        "growth",
+        [
+            *("rater", "measure", "outcome", "weighting", "statistic", "controls", "value", "low"),
+            *("high", "clustered_low", "clustered_high", "n_occupations", "n_clusters"),
+        ],
+    ),
+    "growth_occupations": (
+        "growth",
+        [
+            *("code", "title", "employment_2021_workers", "employment_log_change"),
+            "median_wage_log_change",
+        ],
+    ),
 }
+# Read as text: names, codes, and ordinal numbers.
+TEXT = ("model", "rater", "label", "predicted", "soc", "code", "major_group", "fifth", "release")
 
 
 @dataclass
@@ -69,6 +110,7 @@ class Config:
     rater: str = MISSING
     large_occupation_workers: int = 100000
     top: int = 25
+    top_changes: int = 12
     names: dict[str, str] = field(default_factory=dict)
 
 
@@ -93,13 +135,15 @@ def drawings(
     config: Config, tables: dict[str, pd.DataFrame]
 ) -> "dict[str, Callable[[], style.Drawing]]":
     """Name of each figure that this study has → what draws it."""
-    from jobshift.report import exposure_figures, model_figures
+    from jobshift.report import exposure_figures, growth_figures, model_figures, validity_figures
 
     own = {
         name: table[table["rater"] == config.rater].drop(columns="rater").reset_index(drop=True)
         for name, table in tables.items()
-        if "rater" in table
+        if "rater" in table and name.startswith(("exposure_", "growth_"))
     }
+    whole, changes = tables["validity"], tables["changes_summary"]
+    activities = tables["changes_activities"]
     nation = own["exposure_national"].set_index("measure")["value"]
     metrics, history, raters = tables["metrics"], tables["history"], tables["reliability"]
     models = model_figures.best_first(metrics, config.names)
@@ -141,6 +185,24 @@ def drawings(
         "learning_curves": lambda: agreement.learning_curves(history, models),
         "split_effect": lambda: agreement.split_effect(metrics, trained),
         "rater_agreement": lambda: agreement.rater_agreement(raters),
+        "validity": lambda: validity_figures.heat_map(whole, config.names),
+        "changes_by_major_group": lambda: validity_figures.by_major_group(
+            tables["changes_major_groups"], changes, config.names
+        ),
+        "changes_activities": lambda: validity_figures.moved_activities(
+            activities, changes, config.names, config.top_changes
+        ),
+        "growth_by_quintile": lambda: growth_figures.by_quintile(
+            own["growth_quintiles"], own["growth_coverage"], how
+        ),
+        "growth_scatter": lambda: growth_figures.scatter(
+            tables["growth_occupations"],
+            own["growth_correlations"],
+            own["growth_coverage"],
+            config.rater,
+            how,
+        ),
+        "growth_slopes": lambda: growth_figures.slopes(tables["growth_correlations"], config.names),
     }
     workers = occupations.loc[occupations["beta"].notna(), "employment_workers"]
     large = int((workers >= config.large_occupation_workers).sum())
@@ -157,6 +219,17 @@ def drawings(
         ),
         ("split_effect", metrics["split"].nunique() < 2, "the study has one split"),
         ("rater_agreement", raters.empty, "reliability.csv is empty, there is one rater"),
+        ("validity", whole.empty, "validity.csv is empty"),
+        ("changes_by_major_group", changes.empty, "changes_summary.csv is empty"),
+        (
+            "changes_activities",
+            activities.loc[activities["level"] == "iwa", "rank"].isna().all(),
+            "no activity of changes_activities.csv has a rank",
+        ),
+        *(
+            (name, own["growth_quintiles"].empty, "growth_quintiles.csv is empty")
+            for name in ("growth_by_quintile", "growth_scatter", "growth_slopes")
+        ),
     ):
         if nothing:
             log.info("left out %s: %s", name, why)
@@ -171,7 +244,7 @@ def read_table(name: str) -> pd.DataFrame:
     if not path.is_file():
         raise JobshiftError(f"{path}: there is no such table; make it with `jobshift {stage}`")
     # Only an empty field is missing: a model may be called "none" or "NA".
-    text = dict.fromkeys(("model", "rater", "label", "predicted", "soc"), str)
+    text = dict.fromkeys([*TEXT, "controls"], str)
     table = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
     for column in columns:
         if column not in table:
