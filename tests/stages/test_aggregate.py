@@ -153,6 +153,30 @@ def national(rater="rubric"):
     return frame[frame["rater"] == rater].set_index("measure")["value"]
 
 
+def test_other_raters_have_rows_of_their_own_over_the_tasks_that_they_rated(study):
+    tasks = write_tasks()
+    tasks["label_they"] = "E2"
+    # They have not rated the managers: 11-1011 is left without a rate, its workers unmatched.
+    tasks.loc[tasks["occupation"].str.startswith("11-1011"), "label_they"] = None
+    tasks["label_others"] = "E1"
+    tasks["automation_they"] = "T4"
+    tasks.to_parquet(aggregate.PREPARED / "tiny" / "tasks.parquet", index=False)
+    config = study()
+    config.data.raters |= {"they": "them", "others": "others"}
+    config.data.automation |= {"they": "they", "others": "they"}
+    aggregate.run(config)
+    # Every task that they rated is E2 and T4: β ½, all of it substituted.
+    they, others = national("they"), national("others")
+    assert they["beta"] == pytest.approx(0.5) and they["substituted_share"] == pytest.approx(1.0)
+    assert they["matched_workers"] == 900 - 100
+    assert others["beta"] == pytest.approx(1.0) and others["matched_workers"] == 900
+    assert national()["beta"] == pytest.approx((75 + 250 + 75) / 900, abs=1e-6)
+    # Without automation classes of theirs, the three shares are empty.
+    del config.data.automation["they"]
+    aggregate.run(config)
+    assert pd.isna(national("they")["substituted_share"])
+
+
 def test_national_exposure_by_hand(study):
     aggregate.run(study())
     found = national()

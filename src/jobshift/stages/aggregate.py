@@ -117,10 +117,9 @@ def read_tasks(config: Config) -> pd.DataFrame:
     tasks = pd.read_parquet(file)
     shares = [f"p_{name}" for name in config.data.labels]
     needed = ["id", "label", *shares, "automation", "occupation", "title", "weight"]
-    for rater in config.data.raters:
-        if rater != config.study.rater:
-            needed += [f"label_{rater}"]
-    needed += [name for name in automation_columns(config).values() if name not in needed]
+    needed += [f"label_{rater}" for rater in config.data.raters if rater != config.study.rater]
+    # Raters may share the automation classes of one of them.
+    needed = list(dict.fromkeys([*needed, *automation_columns(config).values()]))
     missing = [name for name in needed if name not in tasks.columns]
     if missing:
         raise JobshiftError(
