@@ -205,7 +205,10 @@ def build(folder: Path) -> Path:
     """Build the study in `folder` and its mirror beside it; returns the mirror."""
     for name in ("conf", "ratings", "src"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "params.yaml", ".gitignore"):
+    (folder / "reports").mkdir()
+    paper = ("paper.typ", "numbers.typ", "layout.typ", "references.bib")
+    top = ("dvc.yaml", "params.yaml", "requirements.lock", ".gitignore")
+    for name in (*top, *(f"reports/{name}" for name in paper)):
         shutil.copyfile(ROOT / name, folder / name)
     mirror = folder.parent / "mirror"
     model = folder.parent / "encoder"

@@ -213,7 +213,7 @@ def test_every_figure_and_the_same_bytes_again(tables, monkeypatch):
     run(config())
     first = outputs()
     files = {f"{name}.{ending}" for name in ALL for ending in ("pdf", "png")}
-    assert set(first) == files | {"captions.json"}
+    assert set(first) == files | {"captions.json", "drawn_from.json"}
     captions = json.loads(first["captions.json"])
     assert list(captions) == ALL
     for name, caption in captions.items():
@@ -235,9 +235,10 @@ def test_every_figure_and_the_same_bytes_again(tables, monkeypatch):
     run(config())
     second = outputs()
     assert set(second) == {f"{n}.{end}" for n in again for end in ("pdf", "png")} | {
-        "captions.json"
+        "captions.json",
+        "drawn_from.json",
     }
-    del second["captions.json"]
+    del second["captions.json"], second["drawn_from.json"]
     assert second == {name: first[name] for name in second}
 
 

@@ -1,12 +1,15 @@
 """figures: every figure of the report as PDF and PNG, from reports/tables/ alone.
 
-Also writes captions.json (figure → caption), whose numbers come from the same tables. A figure for
+Also writes captions.json (figure → caption), whose numbers come from the same tables, and
+drawn_from.json (figure → SHA-256 of each table that its caption names), by which the paper tells a
+stale figure. A figure for
 which the study has nothing to show is left out, and the log says so: learning curves without
 networks, the effect of the split without a contrast, agreement of raters without a second rater,
 the top occupations where fewer than two are large.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,7 @@ from omegaconf import MISSING
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import complete_folder, write_json
+from jobshift.report.paper import sha256
 
 if TYPE_CHECKING:
     from jobshift.report import style
@@ -122,12 +126,17 @@ def run(config: Config) -> None:
     from jobshift.report import style
 
     with complete_folder(FIGURES) as folder, style.print_style():
-        captions = {}
+        captions, drawn_from = {}, {}
         for name, draw in drawings(config, tables).items():
             drawing = draw()
             style.save(drawing.figure, folder, name)
             captions[name] = drawing.caption
+            drawn_from[name] = {
+                table: sha256(TABLES / f"{table}.csv")
+                for table in re.findall(r"(\w+)\.csv", drawing.caption)
+            }
         write_json(captions, folder / "captions.json")
+        write_json(drawn_from, folder / "drawn_from.json")
     log.info("%d figures in %s, each as PDF and PNG", len(captions), FIGURES)
 
 
@@ -142,7 +151,7 @@ def drawings(
         for name, table in tables.items()
         if "rater" in table and name.startswith(("exposure_", "growth_"))
     }
-    whole, changes = tables["validity"], tables["changes_summary"]
+    whole, changes = with_values(tables["validity"]), tables["changes_summary"]
     activities = tables["changes_activities"]
     nation = own["exposure_national"].set_index("measure")["value"]
     metrics, history, raters = tables["metrics"], tables["history"], tables["reliability"]
@@ -202,7 +211,9 @@ def drawings(
             config.rater,
             how,
         ),
-        "growth_slopes": lambda: growth_figures.slopes(tables["growth_correlations"], config.names),
+        "growth_slopes": lambda: growth_figures.slopes(
+            with_values(tables["growth_correlations"]), config.names
+        ),
     }
     workers = occupations.loc[occupations["beta"].notna(), "employment_workers"]
     large = int((workers >= config.large_occupation_workers).sum())
@@ -235,6 +246,11 @@ def drawings(
             log.info("left out %s: %s", name, why)
             del figures[name]
     return figures
+
+
+def with_values(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of raters with any value: who says the same of all occupations has no correlation."""
+    return table[table["rater"].isin(table.loc[table["value"].notna(), "rater"])]
 
 
 def read_table(name: str) -> pd.DataFrame:
