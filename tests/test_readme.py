@@ -51,6 +51,26 @@ def test_the_differences_are_those_of_the_comparisons():
     assert behind.low < 0 < behind.high  # the sentence says: not told from none
 
 
+def test_the_findings_of_the_published_study_are_those_of_its_tables():
+    tables = ROOT / "reports" / "published" / "tables"
+    verdicts = pd.read_csv(tables / "replication.csv")["verdict"]
+    good = verdicts.isin(["exact", "within rounding"]).sum()
+    assert f"each by a stated rule | {len(verdicts)} |" in README
+    assert f"within rounding | {good} |" in README
+    assert good >= 0.9 * len(verdicts)
+    metrics = pd.read_csv(tables / "metrics.csv").query("split == 'purged'")
+    metrics = metrics.set_index(["model", "metric"])["value"]
+    rows = re.findall(r"\| ([\d.]+) \| `metrics\.csv: (\w+), (\w+)` \|", README)
+    assert len(rows) == 4
+    for value, model, metric in rows:
+        assert f"{metrics[model, metric]:.3f}" == value, (model, metric)
+    table = pd.read_csv(tables / "comparisons.csv")
+    table = table[(table["split"] == "purged") & (table["metric"] == "cohen_kappa")]
+    row = table.set_index(["model_a", "model_b"]).loc[("gpt4", "probe")]
+    assert f"{-row.difference:.3f} in κ [{-row.high:.3f}, {-row.low:.3f}]" in README
+    assert row.high < 0  # the sentence says closer
+
+
 def test_the_files_it_points_to_are_there():
     for path in re.findall(r"\]\(([\w./]+)\)", README):
         assert (ROOT / path).exists(), path

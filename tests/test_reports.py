@@ -1,0 +1,55 @@
+"""The committed reports are what the stages made: each has the hash that the lock file of its run records."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+# Lock file → where the reports of its run lie.
+RUNS = {
+    "dvc.lock": ROOT / "reports",
+    "reports/published/dvc.lock": ROOT / "reports" / "published",
+}
+
+
+def md5(path: Path) -> str:
+    """The hash of a file, or of a folder, as DVC computes it."""
+    if path.is_file():
+        return hashlib.md5(path.read_bytes()).hexdigest()
+    files = sorted(each for each in path.rglob("*") if each.is_file())
+    listed = [{"md5": md5(each), "relpath": each.relative_to(path).as_posix()} for each in files]
+    return hashlib.md5(json.dumps(listed, sort_keys=True).encode()).hexdigest() + ".dir"
+
+
+@pytest.mark.parametrize("lock", RUNS)
+def test_every_report_is_the_one_that_its_stage_made(lock: str):
+    stages = yaml.safe_load((ROOT / lock).read_text())["stages"]
+    outs = [out for stage in stages.values() for out in stage.get("outs", [])]
+    reports = [out for out in outs if out["path"].startswith("reports/")]
+    assert len(reports) > 40
+    for out in reports:
+        made = RUNS[lock] / Path(out["path"]).relative_to("reports")
+        assert md5(made) == out["md5"], made
+
+
+@pytest.mark.parametrize("folder", RUNS.values())
+def test_no_report_is_there_that_no_stage_made(folder: Path):
+    lock = ROOT / next(name for name, place in RUNS.items() if place == folder)
+    stages = yaml.safe_load(lock.read_text())["stages"]
+    made = [Path(out["path"]) for stage in stages.values() for out in stage.get("outs", [])]
+    written = {
+        "paper.typ",
+        "numbers.typ",
+        "layout.typ",
+        "references.bib",
+        "params.yaml",
+        "dvc.lock",
+    }
+    for file in folder.rglob("*"):
+        path = Path("reports") / file.relative_to(folder)
+        if file.is_dir() or path.parts[1] in {"published", *written}:
+            continue
+        assert any(path == out or out in path.parents for out in made), file
