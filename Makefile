@@ -36,7 +36,7 @@ published: $(READY)
 test: $(READY)
 	ruff check
 	ruff format --check
-	pytest -q
+	OMP_NUM_THREADS=1 pytest -q -n 2 --dist worksteal
 
 setup: $(READY)
 

@@ -68,6 +68,6 @@ def test_problems_are_one_line_without_a_traceback(study: Path, monkeypatch: pyt
     with pytest.raises(SystemExit) as stopped:
         cli.main()
     assert str(stopped.value).startswith(
-        "jobshift prepare: data/raw/onet_tasks/Task_DWA.csv is missing"
+        "jobshift prepare: data/raw/rubric_ratings/dwa_ratings.csv is missing"
     )
     assert "\n" not in str(stopped.value)

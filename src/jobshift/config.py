@@ -92,9 +92,9 @@ class Study:
 
     name: str = MISSING
     data: str = MISSING
-    rater: str = "rubric"  # whose labels train and judge
     models: list[str] = MISSING
     seeds: list[int] = MISSING
+    rater: str = "rubric"  # whose labels train and judge
     sources: list[str] = field(default_factory=list)
     tokenizers: list[str] = field(default_factory=list)
     split: Folds = field(default_factory=Folds)
