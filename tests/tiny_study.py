@@ -1,18 +1,22 @@
 """A whole study in small: made-up tasks, ratings, labour market and a random encoder, as tiny wheels.
 
 Everything is built here from words of our own, so the pipeline can be run for real, from fetch to
-figures, in a minute and without a network.
+paper, in a minute and without a network. The published study has files in the mirror as well: labels
+of the same tasks, observed use and an earlier labour market, made so that some results are known.
 """
 
 import gzip
 import hashlib
 import itertools
+import math
 import random
 import shutil
 import sqlite3
 import zipfile
+from io import StringIO
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +48,42 @@ OCCUPATIONS = {
     )
     for number in (1, 2, 3)
 }
+# May 2025, by OEWS code.
+WORKERS = {code[:7]: 1000 * number for number, code in enumerate(OCCUPATIONS, start=1)}
 EXPOSURE, AUTOMATION = ["E0", "E2", "E1"], ["T0", "T1", "T2", "T3", "T4"]
+# Raters of the published study → the tasks of every twenty, by id, in which they give the class after
+# that of the verb. People and GPT-4 differ in 6 of 20, people and the alternative rubric in 5.
+STRAYS = {
+    "human_exposure_agg": (7, 17),
+    "gpt4_exposure": (1, 6, 11, 16),
+    "gpt4_exposure_alt_rubric": (3, 7, 11, 15, 19),
+}
+# What goes with people's β of an occupation, exactly: AI applicability, and log growth of employment.
+USE, GROWTH = 0.5, 0.2
+# Numbers "published" of these labels: 14 of 20 is right, but the second should be 15 of 20.
+REPLICATE = """
+paper: A made-up paper (2023)
+place: Table 1
+rows:
+  - id: right
+    quantity: "GPT-4 and people: agreement, %"
+    published: "70.0"
+    rule: &agreement {measure: agreement, rater: gpt4, against: human, exposure: beta}
+  - id: wrong
+    quantity: "alternative rubric and people: agreement, %"
+    published: "70.0"
+    rule: {<<: *agreement, rater: gpt4_alt}
+  - id: jobs
+    quantity: jobs with any exposure or none, %
+    published: "100"
+    rule: {measure: share_over, rater: human, exposure: zeta, unit: jobs, weighting: core, values: occ_level,
+      threshold: 0.0, at_least: true, sharing: mean, bridge: none}
+"""
+
+
+def usual(text: str) -> tuple[str, str]:
+    """Exposure and automation of a task or activity, as its verb has it."""
+    return next(rating for verb, rating in VERBS.items() if text.lower().startswith(verb))
 
 
 def activities() -> dict[str, str]:
@@ -92,9 +131,7 @@ def ratings_csv() -> str:
     chance = random.Random(1)
     lines = ["dwa_id,rater,exposure,automation"]
     for name, title in activities().items():
-        exposure, automation = next(
-            rating for verb, rating in VERBS.items() if title.startswith(verb)
-        )
+        exposure, automation = usual(title)
         for rater in "ABC":
             own = chance.choice(EXPOSURE) if chance.random() < 0.1 else exposure
             share = chance.choice(AUTOMATION[:4]) if chance.random() < 0.1 else automation
@@ -132,12 +169,18 @@ def encoder(folder: Path) -> None:
     BertModel(config).save_pretrained(folder)
 
 
+def employed(workers: dict[str, int]) -> list[tuple[str, str, int, int]]:
+    """Code, title, level and workers of all occupations, the groups, and the occupations of `workers`."""
+    titles = {code[:7]: title for code, title in OCCUPATIONS.items()}
+    rows = [("00-0000", "All Occupations", 0, sum(workers.values()))]
+    for group in dict.fromkeys(code[:2] for code in workers):
+        inside = sum(n for code, n in workers.items() if code[:2] == group)
+        rows.append((f"{group}-0000", f"Group {group}", 0, inside))
+    return rows + [(code, titles[code], 3, n) for code, n in workers.items()]
+
+
 def labour_market(file: Path) -> None:
     """An OEWS database with the occupations above, a sector, a subsector, a state and an area."""
-    codes = {code[:2] + code[3:7]: title for code, title in OCCUPATIONS.items()}
-    groups = {code[:2] + "0000": f"Group {code[:2]}" for code in codes}
-    workers = {code: 1000 * (1 + number) for number, code in enumerate(codes)}
-    total = sum(workers.values())
     kinds = ("01", "04", "08", "13")
     with sqlite3.connect(file) as base:
         columns = ", ".join(f"v{kind}, f{kind}" for kind in kinds)
@@ -161,23 +204,19 @@ def labour_market(file: Path) -> None:
                 ("336000", "Transportation Equipment Manufacturing", 3),
             ],
         )
-        rows = [("000000", "All Occupations", 0, total)]
-        for code, title in groups.items():
-            inside = sum(n for each, n in workers.items() if each[:2] == code[:2])
-            rows.append((code, title, 0, inside))
-        rows += [(code, title, 3, workers[code]) for code, title in codes.items()]
-        for number, (code, title, level, employed) in enumerate(rows):
-            base.execute("INSERT INTO occupation VALUES (?, ?, ?)", (code, title, level))
+        for number, (code, title, level, workers) in enumerate(employed(WORKERS)):
+            plain = code.replace("-", "")
+            base.execute("INSERT INTO occupation VALUES (?, ?, ?)", (plain, title, level))
             wage = str(30000 + 2500 * number)
             places = [
-                ("OEUN0000000000000", employed),
-                ("OEUN000000031--34", employed // 2),
-                ("OEUS0100000000000", employed // 4),
-                ("OEUN0000000336000", employed // 5),
-                ("OEUM0033860000000", employed // 8),
+                ("OEUN0000000000000", workers),
+                ("OEUN000000031--34", workers // 2),
+                ("OEUS0100000000000", workers // 4),
+                ("OEUN0000000336000", workers // 5),
+                ("OEUM0033860000000", workers // 8),
             ]
             for place, count in places:
-                row = (place + code, str(count), None, wage, None, "-", "4", wage, None)
+                row = (place + plain, str(count), None, wage, None, "-", "4", wage, None)
                 base.execute("INSERT INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     base.close()
 
@@ -199,6 +238,126 @@ def wheel(mirror: Path, conf: Path, contents: dict[str, bytes]) -> None:
             member.pop("sha256", None)
     source["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
     conf.write_text(yaml.safe_dump(source, sort_keys=False))
+
+
+def labels() -> pd.DataFrame:
+    """full_labelset.tsv: the 420 tasks and 20 more without an activity, with three raters' classes."""
+    tasks = pd.read_csv(StringIO(links_csv()), dtype=str).drop_duplicates("Task ID")
+    tasks = tasks[["O*NET-SOC Code", "Task ID", "Task", "Title"]]
+    texts = [f"{verb} {thing}." for verb, thing in itertools.product(VERBS, ("chairs", "songs"))]
+    more = [
+        (code, str(number), text.capitalize(), OCCUPATIONS[code])
+        for number, text, code in zip(
+            itertools.count(len(tasks) + 1), texts, itertools.cycle(OCCUPATIONS), strict=False
+        )
+    ]
+    tasks = pd.concat([tasks, pd.DataFrame(more, columns=tasks.columns)], ignore_index=True)
+    number = tasks["Task ID"].astype(int)
+    exposure, automation = zip(*tasks["Task"].map(usual), strict=True)
+    usually = pd.Series(exposure)
+    following = usually.map(dict(zip(EXPOSURE, [*EXPOSURE[1:], EXPOSURE[0]], strict=True)))
+    tasks["Task ID"] += ".0"
+    tasks["Task Type"] = (number % 4).map({0: "Supplemental", 1: "Core", 2: "Core", 3: None})
+    for rater, places in STRAYS.items():
+        tasks[rater] = usually.mask((number % 20).isin(places), following)
+    tasks["human_labels"] = tasks["human_exposure_agg"]
+    tasks["gpt4_automation"] = automation
+    return tasks
+
+
+def occupation_level(tasks: pd.DataFrame) -> pd.DataFrame:
+    """occ_level.csv: α, β and ζ (there gamma) by people and GPT-4 (there dv), core tasks twice."""
+    weight = (tasks["Task Type"] == "Core") + 1.0
+    by = [tasks["O*NET-SOC Code"], tasks["Title"]]
+    means = {}
+    for rater, column in (("dv", "gpt4_exposure"), ("human", "human_exposure_agg")):
+        for name, software in (("alpha", 0.0), ("beta", 0.5), ("gamma", 1.0)):
+            value = tasks[column].map({"E0": 0.0, "E2": software, "E1": 1.0})
+            sums = (value * weight).groupby(by).sum()
+            means[f"{rater}_rating_{name}"] = sums / weight.groupby(by).sum()
+    return pd.DataFrame(means).reset_index()
+
+
+def national_2021(beta: pd.Series) -> str:
+    """national_May2021_dl.csv as BLS prints it; employment grew by GROWTH times β, by OEWS code."""
+    workers = {code: round(n / math.exp(GROWTH * beta[code])) for code, n in WORKERS.items()}
+    rows = []
+    for number, (code, title, level, n) in enumerate(employed(workers)):
+        group = {"00-0000": "total"}.get(code, "detailed" if level else "major")
+        wage = f"{27000 + 2000 * number:,}"
+        rows.append(("99", code, title, group, f"{n:,}", wage, f"{13 + number}.50", wage, None))
+    columns = ["AREA", "OCC_CODE", "OCC_TITLE", "O_GROUP", "TOT_EMP"]
+    columns += ["A_MEAN", "H_MEDIAN", "A_MEDIAN", "HOURLY"]
+    return "\ufeff" + pd.DataFrame(rows, columns=columns).to_csv(index=False)
+
+
+def skills() -> str:
+    """occupations_onet_basic_skills.csv: importance of skills and the job zone, by title."""
+    from jobshift.stages.replicate import SKILLS
+
+    chance = random.Random(2)
+    table = pd.DataFrame({"Occupation": OCCUPATIONS.values()})
+    table["Job Zone"] = [1 + number % 5 for number in table.index]
+    for skill in SKILLS:
+        table[f"{skill}_Importance"] = [chance.randint(1, 100) for _ in table.index]
+    return table.to_csv(index=False)
+
+
+def observed_use(beta: pd.Series) -> dict[str, str]:
+    """The files of working_with_ai: the mean of both sides is USE times β, by SOC code."""
+    side = "ai_applicability_score"
+    use = pd.DataFrame({"title": "Work of " + beta.index, side: USE * beta}, beta.index)
+    use[f"{side}_user"], use[f"{side}_ai"] = 1.2 * use[side], 0.8 * use[side]
+    use = use.rename_axis("SOC Code")
+    chance = random.Random(3)
+    share = "completion_x_scope_x_coverage"
+    iwas = pd.DataFrame(
+        [
+            (code, f"Group {code}.", *(round(chance.random(), 3) for _ in range(2)))
+            for code in dict.fromkeys(name.rpartition(".")[0] for name in activities())
+        ],
+        columns=["IWA", "title", f"{share}_user", f"{share}_ai"],
+    )
+    return {
+        "soc_ai_applicability_scores.csv": use[["title", side]].to_csv(),
+        "soc_metrics.csv": use.drop(columns=side).to_csv(),
+        "iwa_metrics.csv": iwas.to_csv(index=False),
+    }
+
+
+def published(folder: Path, mirror: Path) -> None:
+    """Write the sources of the published study into `mirror` and pin them, and its numbers, in `folder`."""
+    tasks = labels()
+    level = occupation_level(tasks)
+    beta = level.set_index(level["O*NET-SOC Code"].str[:7])["human_rating_beta"]
+    number = tasks.index.to_series()
+    other = tasks[["gpt4_automation", "Task ID"]].assign(human_automation=tasks["gpt4_automation"])
+    other["human_automation"] = other["human_automation"].where(number % 40 == 0)
+    other["gpt4_automation"] = other["gpt4_automation"].mask(number % 5 == 0, "T1")
+    contents = {
+        "gpts_are_gpts": {
+            "full_labelset.tsv": tasks.to_csv(sep="\t"),
+            "automation_gpt4_human_labels.tsv": other.to_csv(sep="\t", index=False),
+            "occ_level.csv": level.to_csv(index=False),
+            "national_May2021_dl.csv": national_2021(beta),
+            "occupations_onet_basic_skills.csv": skills(),
+        },
+        "working_with_ai": observed_use(beta),
+    }
+    for name, files in contents.items():
+        conf = folder / "conf" / "source" / f"{name}.yaml"
+        source = yaml.safe_load(conf.read_text())
+        place = mirror / name.replace("_", "-")
+        place.mkdir()
+        for target, member in source["members"].items():
+            content = files.get(target, "a file of the tiny study\n").encode()
+            (place / Path(member["path"]).name).write_bytes(content)
+            member["sha256"] = hashlib.sha256(content).hexdigest()
+        conf.write_text(yaml.safe_dump(source, sort_keys=False))
+    rows = folder / "conf" / "replicate"
+    shutil.rmtree(rows)
+    rows.mkdir()
+    (rows / "made_up.yaml").write_text(REPLICATE)
 
 
 def build(folder: Path) -> Path:
@@ -232,4 +391,5 @@ def build(folder: Path) -> Path:
     ).hexdigest()
     (sources / "rubric_ratings.yaml").write_text(yaml.safe_dump(ratings, sort_keys=False))
     (folder / "conf" / "bridge" / "oews_2025.csv").write_text("oews_code,soc_code,reason\n")
+    published(folder, mirror)
     return mirror

@@ -112,6 +112,16 @@ class Study:
         ]
         return primary + contrast
 
+    def check_sources(self, data: DataConfig) -> None:
+        """Raise JobshiftError unless the study fetches every source of `data`."""
+        fetched = {*self.sources, "rubric_ratings"}  # our ratings have a stage of their own
+        for source in data.sources:
+            if source not in fetched:
+                raise JobshiftError(
+                    f"the data set {data.name} needs the source {source}; add it to `sources` in "
+                    "params.yaml, which says how"
+                )
+
 
 @dataclass
 class WandbOptions:

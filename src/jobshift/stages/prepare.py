@@ -45,13 +45,7 @@ def run(config: Config) -> None:
     data = config.data
     if data.name not in readers:
         raise JobshiftError(f"conf/data/{data.name}.yaml: there is no data set named {data.name}")
-    fetched = {*config.study.sources, "rubric_ratings"}  # our ratings have a stage of their own
-    for source in data.sources:
-        if source not in fetched:
-            raise JobshiftError(
-                f"the data set {data.name} needs the source {source}; add it to `sources` in params.yaml, "
-                "which says how"
-            )
+    config.study.check_sources(data)
     if config.rater not in data.raters:
         raise JobshiftError(
             f"rater is '{config.rater}', but the data set {data.name} was rated by "

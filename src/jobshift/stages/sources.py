@@ -27,6 +27,7 @@ class Config:
 
 def run(config: Config) -> None:
     """Write reports/tables/sources.csv, one row a file, and reports/sources.md."""
+    config.study.check_sources(config.data)
     names = sorted({*config.study.sources, *config.data.sources})
     found = []
     for name in names:
