@@ -132,6 +132,10 @@ class RunConfig:
     learn_from: str = ""
     # train, or all: also validation and what is kept out for its sake; then nothing is validated.
     fit_on: str = "train"
+    # Share of the training tasks, by whole leak groups, that are learnt from.
+    train_share: float = 1.0
+    # Where the run is written, as <output>/<model>/<split>-<seed>/.
+    output: str = "models"
     model: ModelOptions = MISSING
     tokenizer: TokenizerOptions | None = None
     lookup: LookupOptions | None = None

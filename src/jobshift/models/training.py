@@ -11,6 +11,7 @@ import math
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -288,11 +289,12 @@ def fit(
     seed: int,
     checkpoints: Path,
     logger,
+    callbacks: Sequence = (),
 ) -> tuple[pd.DataFrame, list[list[int]]]:
     """Train `network` in place; it ends with the weights of the best epoch, without `val` of the last.
 
     `checkpoints` is a folder of this run alone: where it holds a finished epoch, training goes on from
-    there. `logger` is a Lightning logger or None. Returns the history (one row every few steps and one
+    there. `logger` is a Lightning logger or None, `callbacks` are called beside our own. Returns the history (one row every few steps and one
     at the end of each epoch: epoch, step, lr, train_loss, gradient_norm, val_loss, val_accuracy,
     val_cohen_kappa) and the last epoch's confusion matrix on validation [label][predicted], empty
     without `val`.
@@ -330,7 +332,7 @@ def fit(
             devices=1,
             max_epochs=training.epochs,
             logger=logger or False,
-            callbacks=[best, last] if val is None else [stopping, best, last],
+            callbacks=[*([] if val is None else [stopping]), best, last, *callbacks],
             deterministic=True,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,

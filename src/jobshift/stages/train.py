@@ -9,6 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,18 +22,22 @@ from jobshift.outputs import complete_folder, write_csv, write_json, write_parqu
 
 PREPARED = Path("data/prepared")
 TOKENS = Path("data/tokens")
-MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")
 PARTS = ("train", "near", "val", "test")
 NETWORKS = ("lstm", "encoder")
 BASELINES = ("majority", "lookup", "tfidf", "probe")
+# What changes nothing in a run: where it is logged, the other runs, where it is written.
+NOT_THE_RUN = ("wandb", "study", "output")
 # What a model trains on: `all` adds validation and the part kept out for its sake.
 FIT_ON = {"train": ["train"], "all": ["train", "near", "val"]}
 Config = RunConfig
 
 
-def run(config: RunConfig) -> None:
-    """Write models/<model>/<split>-<seed>/: predictions, history, each fold's model, the run's config."""
+def run(config: RunConfig, callbacks: Sequence = ()) -> None:
+    """Write <output>/<model>/<split>-<seed>/: predictions, history, each fold's model, the run's config.
+
+    `callbacks` are Lightning callbacks that a network's training calls as well.
+    """
     if config.model.kind not in (*BASELINES, *NETWORKS):
         raise JobshiftError(
             f"conf/model/{config.model.name}.yaml: model.kind is '{config.model.kind}'; choose one of "
@@ -59,7 +64,7 @@ def run(config: RunConfig) -> None:
     name = f"{config.model.name}/{config.split}-{config.seed}"
     if config.learn_from:
         name += f"-{config.learn_from}"
-    scratch = CHECKPOINTS / name
+    scratch = CHECKPOINTS / config.output / name
     claim(scratch, fingerprint(config, folds))
     logger = tracker(config)
     try:
@@ -67,20 +72,20 @@ def run(config: RunConfig) -> None:
             if not (scratch / fold.name / "finished").is_dir():
                 if len(folds) > 1 and config.model.kind in NETWORKS:
                     logging.info("%s: fold %s of %d", name, fold.name, len(folds))
-                fit_fold(config, fold, scratch / fold.name, logger)
+                fit_fold(config, fold, scratch / fold.name, logger, callbacks)
     finally:
         if logger:
             from jobshift.tracking import finish
 
             finish()
-    with complete_folder(MODELS / name) as folder:
+    with complete_folder(Path(config.output, name)) as folder:
         gather(config, [scratch / fold.name / "finished" for fold in folds], folder)
     shutil.rmtree(scratch)
 
 
 def fingerprint(config: RunConfig, folds: list[Path]) -> str:
     """Hash of all that decides a run's result: its options, its data and its tokens."""
-    options = {key: value for key, value in asdict(config).items() if key not in ("wandb", "study")}
+    options = {key: value for key, value in asdict(config).items() if key not in NOT_THE_RUN}
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
     if config.tokenizer:
@@ -155,7 +160,7 @@ def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
     return (rows["label"].to_numpy()[:, None] == np.array(classes, dtype=object)).astype(float)
 
 
-def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
+def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger, callbacks: Sequence) -> None:
     """Fit on one fold and leave model, predictions and history in `scratch`/finished."""
     read = {part: read_part(config, fold, part) for part in PARTS}
     # Only the part `near` may rightly be empty.
@@ -165,8 +170,11 @@ def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
             f"{fold}: no task has a label of {config.learn_from or 'the rater'} in training or "
             "validation; choose another rater"
         )
-    fit = fit_network if config.model.kind in NETWORKS else fit_baseline
-    model, probabilities, history = fit(config, parts, scratch, logger)
+    if config.model.kind in NETWORKS:
+        found = fit_network(config, parts, scratch, logger, callbacks)
+    else:
+        found = fit_baseline(config, parts)
+    model, probabilities, history = found
     with complete_folder(scratch / "finished") as folder:
         frames = [
             predictions(config.data, rows, probabilities[part], int(fold.name), part)
@@ -195,7 +203,7 @@ def predictions(
     return frame
 
 
-def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
+def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame]):
     """Fit a baseline; validation chooses nothing here."""
     from jobshift.models.baselines import ActivityLookup, Majority, Tfidf
 
@@ -233,7 +241,13 @@ def section(config: RunConfig, name: str):
     return found
 
 
-def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
+def fit_network(
+    config: RunConfig,
+    parts: dict[str, pd.DataFrame],
+    scratch: Path,
+    logger,
+    callbacks: Sequence = (),
+):
     """Train a network, early stopping on validation where it is not trained on."""
     import torch
 
@@ -282,6 +296,7 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
         config.seed,
         scratch / "epochs",
         logger,
+        callbacks,
     )
     probabilities = {part: predict(network, inputs, rows[part]) for part in parts}
     if logger:
@@ -342,7 +357,7 @@ def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
     options = {
         key: value
         for key, value in asdict(config).items()
-        if value is not None and key not in ("wandb", "study")
+        if value is not None and key not in NOT_THE_RUN
     }
     write_json(options, folder / "run.json")
     test = rows[rows["part"] == "test"]
