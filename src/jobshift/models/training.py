@@ -294,10 +294,10 @@ def fit(
     """Train `network` in place; it ends with the weights of the best epoch, without `val` of the last.
 
     `checkpoints` is a folder of this run alone: where it holds a finished epoch, training goes on from
-    there. `logger` is a Lightning logger or None, `callbacks` are called beside our own. Returns the history (one row every few steps and one
-    at the end of each epoch: epoch, step, lr, train_loss, gradient_norm, val_loss, val_accuracy,
-    val_cohen_kappa) and the last epoch's confusion matrix on validation [label][predicted], empty
-    without `val`.
+    there. `logger` is a Lightning logger or None, `callbacks` are called beside our own. Returns the
+    history (one row every few steps and one at the end of each epoch: epoch, step, lr, train_loss,
+    gradient_norm, val_loss, val_accuracy, val_cohen_kappa) and the last epoch's confusion matrix on
+    validation [label][predicted], empty without `val`.
     Raises JobshiftError where training diverges.
     """
     if training.monitor not in ("val_loss", "val_accuracy", "val_cohen_kappa"):
