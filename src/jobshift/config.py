@@ -23,12 +23,16 @@ from yaml import YAMLError
 from jobshift.errors import JobshiftError
 from jobshift.models.options import (
     EncoderOptions,
+    EnsembleOptions,
     LookupOptions,
+    LoraOptions,
     LossOptions,
     LstmOptions,
     ModelOptions,
     OptimizerOptions,
     ProbeOptions,
+    StudentOptions,
+    SvmOptions,
     TfidfOptions,
     TokenizerOptions,
     TrainingOptions,
@@ -142,13 +146,22 @@ class RunConfig:
     learn_from: str = ""
     # train, or all: also validation and what is kept out for its sake; then nothing is validated.
     fit_on: str = "train"
+    # Share of the training tasks, by whole leak groups, that are learnt from; above 0, up to 1.
+    train_share: float = 1.0
+    # Where the run is written, as <output>/<model>/<split>-<seed>[-<learn_from>][-<percent learnt from>]/.
+    output: str = "models"
     model: ModelOptions = MISSING
     tokenizer: TokenizerOptions | None = None
     lookup: LookupOptions | None = None
     tfidf: TfidfOptions | None = None
+    svm: SvmOptions | None = None
     probe: ProbeOptions | None = None
+    ensemble: EnsembleOptions | None = None
     lstm: LstmOptions | None = None
     encoder: EncoderOptions | None = None
+    # What an encoder may have besides: adapters in the place of its weights, a teacher.
+    lora: LoraOptions | None = None
+    student: StudentOptions | None = None
     loss: LossOptions = field(default_factory=LossOptions)
     optimizer: OptimizerOptions | None = None
     training: TrainingOptions | None = None

@@ -72,6 +72,7 @@ def test_it_is_kept_without_pickle(tmp_path):
     probe.save(tmp_path)
     weights = load_file(tmp_path / "weights.safetensors")
     assert weights["coef"].shape[1] == 2 + 3  # the embedding and three GWAs
+    assert weights["coef"] == pytest.approx(probe.regression.coef_)
     assert (tmp_path / "activities.json").read_text().count("4.A.") == 3
 
 

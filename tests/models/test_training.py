@@ -9,8 +9,8 @@ from torch import nn
 
 from jobshift.errors import JobshiftError
 from jobshift.models.lstm import Lstm
-from jobshift.models.options import LossOptions, LstmOptions, OptimizerOptions
-from jobshift.models.training import Classifier, balanced, predict, weighted_mean
+from jobshift.models.options import LossOptions, LstmOptions, OptimizerOptions, StudentOptions
+from jobshift.models.training import Classifier, balanced, distillation, predict, weighted_mean
 from jobshift.texts.batches import Tokens
 
 
@@ -104,3 +104,33 @@ def test_predictions_come_in_the_order_of_the_rows():
     together = predict(network, tokens, np.array([2, 0, 1]), size=2)
     assert together == pytest.approx(one_by_one, abs=1e-6)
     assert together.sum(axis=1) == pytest.approx(np.ones(3))
+
+
+def test_distillation_by_hand():
+    # Teacher 0.9 and 0.1, logits 0 and 0, temperature 2: the teacher's logits ln 9 and 0 become ln 3 and 0,
+    # so 3/4 and 1/4 against 1/2 and 1/2, times 2² for the temperature.
+    teacher, logits = torch.tensor([[0.9, 0.1], [0.5, 0.5]]), torch.zeros(2, 2)
+    first = 4 * (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5))
+    found = distillation(logits, teacher, torch.tensor([3.0, 1.0]), temperature=2.0)
+    assert float(found) == pytest.approx((3 * first + 0) / 4, abs=1e-6)
+    # One who says what the teacher says has nothing to learn, and a teacher's 0 is no infinity.
+    equal = distillation(teacher.log(), teacher, torch.ones(2), temperature=3.0)
+    assert float(equal) == pytest.approx(0, abs=1e-6)
+    sure = distillation(logits, torch.tensor([[1.0, 0.0]] * 2), torch.ones(2), temperature=1.0)
+    assert float(sure) == pytest.approx(math.log(2), abs=1e-4)
+
+
+def test_a_student_mixes_labels_and_teacher_by_the_weight():
+    class Undecided(nn.Linear):
+        def forward(self, ids, mask):
+            return super().forward(ids) * 0
+
+    options = StudentOptions(teacher="t", layers=[0], weight=0.25, temperature=1.0)
+    model = Classifier(
+        Undecided(1, 2), LossOptions(), OptimizerOptions(), 1, torch.ones(2), 0, 10, options
+    )
+    label, teacher = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.5, 0.5]])
+    batch = (torch.ones(1, 1), torch.ones(1, 1), label, torch.tensor([0]), torch.ones(1))
+    # Logits of 0: ln 2 from the label, nothing from the teacher, who is as undecided.
+    assert model.training_step((*batch, teacher), 0).item() == pytest.approx(0.75 * math.log(2))
+    assert model.training_step(batch, 0).item() == pytest.approx(math.log(2))

@@ -13,6 +13,7 @@ import pytest
 from conftest import jobshift
 
 from jobshift.errors import JobshiftError
+from jobshift.stages.train import in_share
 
 KILL = """
 import os, signal, sys
@@ -38,11 +39,32 @@ def predictions(run: str) -> pd.DataFrame:
     return pd.read_parquet(f"models/{run}/predictions.parquet")
 
 
+# The tiny encoder has two layers, so it cannot be cut as MiniLM can.
+TINY = {
+    "minilm_frozen": ["encoder.frozen_layers=1"],
+    "minilm_student": ["student.layers=[1]", "student.teacher=tfidf"],
+    "ensemble": ["ensemble.model=tfidf", "ensemble.seeds=[0,1]"],
+}
+
+
 @pytest.mark.parametrize(
-    "model", ["majority", "dwa_lookup", "activity_lookup", "tfidf", "probe", "lstm", "minilm"]
+    "model",
+    [
+        "majority",
+        "dwa_lookup",
+        "activity_lookup",
+        "tfidf",
+        "svm",
+        "probe",
+        "lstm",
+        "minilm",
+        "minilm_probe",
+        "minilm_frozen",
+        "minilm_lora",
+    ],
 )
 def test_every_model_predicts_every_row_of_every_part(prepared: Path, model: str):
-    jobshift("train", f"model={model}")
+    jobshift("train", f"model={model}", *TINY.get(model, []))
     rows = predictions(f"{model}/purged-0")
     for part in ("train", "near", "val", "test"):
         expected = pd.read_parquet(f"data/prepared/onet/purged/0/{part}.parquet")["id"]
@@ -51,7 +73,7 @@ def test_every_model_predicts_every_row_of_every_part(prepared: Path, model: str
     assert np.allclose(shares.sum(axis=1), 1)
     assert (shares >= 0).all()
     assert rows["predicted"].tolist() == list(np.array(["E0", "E2", "E1"])[shares.argmax(axis=1)])
-    assert not Path(f"checkpoints/{model}/purged-0").exists()
+    assert not Path(f"checkpoints/models/{model}/purged-0").exists()
     assert not list(Path(f"models/{model}").rglob("*.p*kl*"))
 
 
@@ -79,6 +101,156 @@ def test_a_network_that_trains_on_all_keeps_its_last_epoch(prepared: Path):
     assert history.groupby("epoch")["train_loss"].last().notna().all()
 
 
+@pytest.mark.parametrize("model", ["svm", "minilm_lora", "minilm_student", "ensemble"])
+def test_a_repeated_run_has_the_same_bytes(prepared: Path, model: str):
+    if "tfidf" in " ".join(TINY.get(model, [])):
+        for seed in (0, 1):
+            jobshift("train", "model=tfidf", f"seed={seed}")
+    jobshift("train", f"model={model}", *TINY.get(model, []))
+    first = hashes(f"models/{model}")
+    jobshift("train", f"model={model}", *TINY.get(model, []))
+    assert hashes(f"models/{model}") == first
+    assert not any(name.endswith((".bin", ".pt", ".ckpt", ".pkl")) for name in first)
+
+
+def test_a_saved_adapter_gives_the_recorded_predictions_on_the_base(prepared: Path):
+    import torch
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    jobshift("train", "model=minilm_lora", "optimizer.lr=1e-2")
+    folder = "models/minilm_lora/purged-0/0"
+    base = AutoModelForSequenceClassification.from_pretrained("data/raw/minilm", num_labels=3)
+    model = PeftModel.from_pretrained(base, folder).eval()
+    test = pd.read_parquet("data/prepared/onet/purged/0/test.parquet").iloc[:5]
+    tokens = AutoTokenizer.from_pretrained(folder)(
+        test["text"].tolist(), padding=True, return_tensors="pt", return_token_type_ids=False
+    )
+    with torch.no_grad():
+        shares = torch.softmax(model(**tokens).logits, dim=1).numpy()
+    rows = predictions("minilm_lora/purged-0").set_index("id")
+    recorded = rows.loc[test["id"], ["p_E0", "p_E2", "p_E1"]].to_numpy()
+    assert shares == pytest.approx(recorded, abs=1e-5)
+    # The encoder's own weights are not there a second time.
+    assert not list(Path(folder).glob("model*.safetensors"))
+
+
+def test_an_ensemble_is_the_mean_of_its_members(prepared: Path):
+    for seed in (0, 1):
+        jobshift("train", "model=lstm", "training.epochs=1", f"seed={seed}")
+    jobshift("train", "model=ensemble", "ensemble.model=lstm", "ensemble.seeds=[0,1]")
+    first, second, mean = map(predictions, ("lstm/purged-0", "lstm/purged-1", "ensemble/purged-0"))
+    for name in ("id", "fold", "part"):
+        assert mean[name].tolist() == first[name].tolist()
+    shares = ["p_E0", "p_E2", "p_E1"]
+    expected = (first[shares] + second[shares]) / 2
+    assert mean[shares].to_numpy() == pytest.approx(expected.to_numpy())
+    members = json.loads(Path("models/ensemble/purged-0/0/members.json").read_text())
+    assert members == ["models/lstm/purged-0", "models/lstm/purged-1"]
+
+
+def test_an_ensemble_and_a_student_name_the_run_that_they_lack(prepared: Path):
+    jobshift("train", "model=tfidf")
+    said = (
+        r"ensemble is made from models/tfidf/purged-1, which is missing; run "
+        r"`jobshift train model=tfidf split=purged seed=1` first"
+    )
+    with pytest.raises(JobshiftError, match=said):
+        jobshift("train", "model=ensemble", *TINY["ensemble"])
+    said = (
+        r"minilm_student is made from models/minilm/purged-0, .*model=minilm split=purged seed=0`"
+    )
+    with pytest.raises(JobshiftError, match=said):
+        jobshift("train", "model=minilm_student", "student.layers=[1]")
+    # What learns from less is made from runs that have learned from the same.
+    said = r"models/tfidf/purged-0-A-25, .*seed=0 learn_from=A train_share=0\.25`"
+    less = ["+data.raters.A=one of us", "learn_from=A", "train_share=0.25"]
+    with pytest.raises(JobshiftError, match=said):
+        jobshift("train", "model=ensemble", *TINY["ensemble"], *less)
+    assert [path.name for path in Path("models").iterdir()] == ["tfidf"]
+
+
+def test_a_member_that_knew_another_split_is_refused(prepared: Path):
+    # A task that is a test task now may have been learned from then.
+    jobshift("train", "model=tfidf")
+    file = Path("models/tfidf/purged-0/predictions.parquet")
+    rows = pd.read_parquet(file)
+    moved = rows.index[rows["part"] == "test"][0]
+    rows.assign(part=rows["part"].where(rows.index != moved, "train")).to_parquet(file, index=False)
+    said = (
+        rf"does not have the task {rows['id'][moved]} in the part test of fold 0: it is of another"
+    )
+    with pytest.raises(JobshiftError, match=said):
+        jobshift("train", "model=ensemble", "ensemble.model=tfidf", "ensemble.seeds=[0]")
+
+
+def test_a_student_of_the_teacher_alone_learns_what_he_says_and_not_the_labels(prepared: Path):
+    # A teacher who calls everything E2: so does a student with all the weight on him, whatever the labels.
+    jobshift("train", "model=majority")
+    file = Path("models/majority/purged-0/predictions.parquet")
+    rows = pd.read_parquet(file)
+    rows.assign(p_E0=0.02, p_E2=0.96, p_E1=0.02).to_parquet(file, index=False)
+    options = ["student.layers=[1]", "student.teacher=majority", "optimizer.lr=1e-2"]
+    jobshift("train", "model=minilm_student", *options, "student.weight=1")
+    found = predictions("minilm_student/purged-0")
+    assert (found["predicted"] == "E2").all()
+    config = json.loads(Path("models/minilm_student/purged-0/0/config.json").read_text())
+    assert config["num_hidden_layers"] == 1
+    # Without weight he is not heard.
+    jobshift("train", "model=minilm_student", *options, "student.weight=0")
+    found = predictions("minilm_student/purged-0")
+    assert not (found["p_E2"] > 0.9).any()
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_share_is_nested_and_of_whole_groups(seed: int):
+    # Ten groups of 1 to 10 tasks, 55 in all.
+    group = np.repeat([f"g{number}" for number in range(10)], range(1, 11))
+    before = np.zeros(55, dtype=bool)
+    for share in (0.01, 0.1, 0.25, 0.5, 0.75, 1.0):
+        kept = in_share(group, share, seed)
+        assert kept[before].all() and kept.any()
+        # None of the groups has more than 10 tasks, so half of that is the most by which a share is missed.
+        assert share == 0.01 or abs(kept.sum() - 55 * share) <= 5
+        assert set(group[kept]).isdisjoint(group[~kept])
+        before = kept
+    assert before.all()
+
+
+def test_a_share_depends_on_the_seed_and_not_on_the_order_of_the_tasks():
+    group = np.repeat([f"g{number}" for number in range(20)], 3)
+    kept = set(group[in_share(group, 0.5, 0)])
+    assert len(kept) == 10
+    assert set(group[::-1][in_share(group[::-1], 0.5, 0)]) == kept
+    assert set(group[in_share(group, 0.5, 1)]) != kept
+
+
+def test_the_share_as_near_as_whole_groups_come():
+    # One group of 6 and one of 4: a third is nearer to 4 or to 6 than to all, whichever comes first.
+    group = np.array(["a"] * 6 + ["b"] * 4)
+    kept = group[in_share(group, 1 / 3, 0)]
+    assert len(set(kept)) == 1
+    assert in_share(group, 0.95, 0).all()
+
+
+def test_a_share_of_the_tasks_teaches_and_the_run_is_kept_apart(prepared: Path):
+    train = labels_of("train")
+    for model in ("majority", "lstm"):
+        arguments = ["training.epochs=1"] if model == "lstm" else []
+        jobshift("train", f"model={model}", "train_share=0.25", *arguments)
+        rows = predictions(f"{model}/purged-0-25")
+        assert (rows["part"] == "train").sum() == len(train)  # predicted all the same
+        assert (rows["part"] == "test").sum() == len(labels_of("test"))
+        assert not Path(f"models/{model}/purged-0").exists()
+    learned = train[in_share(train["group"].to_numpy(), 0.25, 0)]
+    assert 0 < len(learned) < len(train) / 2
+    prior = json.loads(Path("models/majority/purged-0-25/0/prior.json").read_text())
+    assert prior == pytest.approx([(learned["label"] == c).mean() for c in ("E0", "E2", "E1")])
+    # As many steps as batches of 32 from what is learned.
+    history = pd.read_csv("models/lstm/purged-0-25/history.csv")
+    assert history["step"].max() == -(-len(learned) // 32)
+
+
 def test_learning_from_another_rater_reads_his_labels_and_keeps_the_run_apart(prepared: Path):
     jobshift("train", "model=majority", "+data.raters.A=one of us", "learn_from=A")
     prior = json.loads(Path("models/majority/purged-0-A/0/prior.json").read_text())
@@ -104,6 +276,8 @@ def test_tasks_that_the_rater_has_not_rated_teach_nothing(prepared: Path):
     [
         (["learn_from=gpt4"], "learn_from is 'gpt4', but the data set onet was rated by rubric"),
         (["fit_on=test"], "fit_on is 'test'; choose train or all"),
+        (["train_share=0"], "train_share is 0; it must be above 0 and at most 1"),
+        (["train_share=25"], "train_share is 25; it must be above 0"),
         (["+data.raters.Z=nobody", "learn_from=Z"], "no column label_Z"),
     ],
 )
@@ -150,7 +324,7 @@ def test_killed_training_resumes_and_ends_with_the_same_bytes(prepared: Path):
     command = [sys.executable, "-c", KILL, "train", *arguments]
     killed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert killed.returncode == -9, killed.stderr
-    assert Path("checkpoints/minilm/purged-0/0/epochs/last.ckpt").is_file()
+    assert Path("checkpoints/models/minilm/purged-0/0/epochs/last.ckpt").is_file()
     assert hashes("models/minilm") == whole  # what was finished is not lost
     # An epoch trained again would show in its history; a fresh start would not say this.
     again = subprocess.run(
@@ -234,6 +408,12 @@ def test_a_saved_encoder_is_a_transformers_model(prepared: Path):
         (["model=lstm", "training.monitor=test_accuracy"], r"a test measure must not choose"),
         (["model=tfidf", "split=stratified"], r"stratified is missing or empty"),
         (["model=activity_lookup", "lookup.levels=[soc]"], r"lookup\.levels has 'soc'"),
+        (["model=ensemble", "ensemble.seeds=[]"], r"ensemble\.seeds is \[\]; name at least one"),
+        (["model=ensemble", "ensemble.seeds=[1,1]"], r"ensemble\.seeds is \[1, 1\]; .*each once"),
+        (["model=minilm_student", "student.weight=2"], r"student\.weight is 2 .*from 0 to 1"),
+        (["model=minilm_student", "student.temperature=0"], r"temperature 0; .*above 0"),
+        (["model=svm", "svm.folds=9999"], r"svm\.folds is 9999, but training has \d+ leak groups"),
+        (["model=tfidf", "model.kind=svm"], r"kind svm needs the section 'svm'"),
     ],
 )
 def test_bad_configs_are_one_clear_sentence(prepared: Path, arguments: list[str], said: str):

@@ -1,10 +1,14 @@
-"""A pretrained transformers encoder with a classification head, in full or with frozen lower layers.
+"""A pretrained transformers encoder with a classification head: in full, in part, or with adapters.
 
 The network is the model's own `AutoModelForSequenceClassification`, so a finished run is a folder that
 `from_pretrained` loads. With `cache_frozen` the frozen part runs once over all texts without dropout,
-and training reads its outputs: the upper layers see them as input embeddings.
+and training reads its outputs: the upper layers see them as input embeddings. With adapters (LoRA, Hu et
+al. 2022) the folder holds these and the head alone, as peft's `PeftModel.from_pretrained` reads them. A
+student keeps only some of the layers.
 """
 
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +16,23 @@ import torch
 from torch import Tensor, nn
 
 from jobshift.errors import JobshiftError
-from jobshift.models.options import EncoderOptions
+from jobshift.models.options import EncoderOptions, LoraOptions
 
 
 class Encoder(nn.Module):
     """Logits of token ids, or of the frozen part's cached outputs."""
 
-    def __init__(self, options: EncoderOptions, labels: list[str]):
-        """Load the model. Raises JobshiftError where it is not there or cannot be cut as asked."""
+    def __init__(
+        self,
+        options: EncoderOptions,
+        labels: list[str],
+        lora: LoraOptions | None = None,
+        kept: list[int] | None = None,
+    ):
+        """Load the model, with adapters where `lora` is given, with the layers `kept` alone where they are.
+
+        Raises JobshiftError where it is not there or cannot be cut as asked.
+        """
         super().__init__()
         from transformers import AutoModelForSequenceClassification
         from transformers.utils import logging
@@ -28,8 +41,9 @@ class Encoder(nn.Module):
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
-            self.model = AutoModelForSequenceClassification.from_pretrained(
+            self.model, loading = AutoModelForSequenceClassification.from_pretrained(
                 options.path,
+                output_loading_info=True,
                 num_labels=len(labels),
                 id2label=dict(enumerate(labels)),
                 label2id={label: number for number, label in enumerate(labels)},
@@ -43,24 +57,80 @@ class Encoder(nn.Module):
                 "fetch it, or name a folder or a model of the hub"
             ) from error
         self.lower: nn.Module | None = None
+        self.adapted = lora is not None
+        if kept is not None:
+            self.keep(kept)
         if options.cache_frozen and not options.frozen_layers:
             raise JobshiftError("encoder.cache_frozen needs encoder.frozen_layers of 1 or more")
         if options.freeze_embeddings or options.frozen_layers:
             self.freeze(options.frozen_layers)
         if options.cache_frozen:
             self.cut(options.frozen_layers)
+        if lora:
+            if kept is not None or options.freeze_embeddings or options.frozen_layers:
+                raise JobshiftError(
+                    "lora trains adapters in all layers of the encoder as it is; leave out student, "
+                    "encoder.frozen_layers and encoder.freeze_embeddings"
+                )
+            self.adapt(lora, options.path, sorted(loading["missing_keys"]))
 
     @property
     def layers(self) -> nn.ModuleList:
-        """The stack of transformer layers."""
+        """The stack of transformer layers, of BERT's kind or of ModernBERT's."""
         base = self.model.base_model
-        stack = getattr(getattr(base, "encoder", base), "layer", None)
+        stack = getattr(getattr(base, "encoder", base), "layer", getattr(base, "layers", None))
         if not isinstance(stack, nn.ModuleList) or not hasattr(base, "embeddings"):
             raise JobshiftError(
-                f"encoder.frozen_layers and encoder.freeze_embeddings work for models built like BERT, "
-                f"not for {self.model.config.model_type}; set them to 0 and false"
+                f"encoder.frozen_layers and encoder.freeze_embeddings work for models built like BERT or "
+                f"ModernBERT, not for {self.model.config.model_type}; set them to 0 and false"
             )
         return stack
+
+    def only_like_bert(self, option: str) -> None:
+        """Refuse `option` for a model whose layers are not alike and one behind the other, as BERT's are."""
+        if not hasattr(getattr(self.model.base_model, "encoder", None), "layer"):
+            raise JobshiftError(
+                f"{option} works for models built like BERT, not for {self.model.config.model_type}; "
+                "leave it out"
+            )
+
+    def keep(self, kept: list[int]) -> None:
+        """Drop all layers but those `kept`, counted from 0."""
+        self.only_like_bert("student.layers")
+        there = range(len(self.layers))
+        if not kept or sorted(set(kept)) != kept or not set(kept) <= set(there):
+            raise JobshiftError(
+                f"student.layers is {kept}; choose from 0 to {len(there) - 1}, each once and in order"
+            )
+        self.model.base_model.encoder.layer = nn.ModuleList([self.layers[n] for n in kept])
+        self.model.config.num_hidden_layers = len(kept)
+
+    def adapt(self, lora: LoraOptions, path: str, new: list[str]) -> None:
+        """Put adapters into the model; only they and the parameters `new`, which `path` lacks, are trained."""
+        from peft import LoraConfig, TaskType, get_peft_model
+
+        if lora.r < 1:
+            raise JobshiftError(f"lora.r is {lora.r}; it must be at least 1")
+        self.model.config._name_or_path = path
+        try:
+            with warnings.catch_warnings():
+                # peft asks transformers for an attribute by its old name.
+                warnings.filterwarnings("ignore", ".*is_gradient_checkpointing", FutureWarning)
+                self.model = get_peft_model(
+                    self.model,
+                    LoraConfig(
+                        task_type=TaskType.SEQ_CLS,
+                        r=lora.r,
+                        lora_alpha=lora.alpha,
+                        lora_dropout=lora.dropout,
+                        target_modules=list(lora.target_modules),
+                        modules_to_save=sorted({name.rpartition(".")[0] for name in new}),
+                    ),
+                )
+        except ValueError as error:
+            raise JobshiftError(
+                f"lora.target_modules is {lora.target_modules}: {str(error).splitlines()[0]}"
+            ) from error
 
     def freeze(self, count: int) -> None:
         """Exclude the embeddings and the lowest `count` layers from training."""
@@ -73,6 +143,7 @@ class Encoder(nn.Module):
 
     def cut(self, count: int) -> None:
         """Part the model: `lower` holds embeddings and `count` layers, `model` reads their outputs."""
+        self.only_like_bert("encoder.cache_frozen")
         base, layers = self.model.base_model, self.layers
         self.lower = nn.ModuleDict({"embeddings": base.embeddings, "layers": layers[:count]})
         base.embeddings = Passthrough()
@@ -100,7 +171,17 @@ class Encoder(nn.Module):
         return self.model(inputs_embeds=inputs, attention_mask=attention_mask).logits
 
     def save(self, folder: Path) -> None:
-        """Write the whole model into `folder`, as `from_pretrained` reads it."""
+        """Write the whole model, or its adapters and head, into `folder`, as `from_pretrained` reads them."""
+        if self.adapted:
+            self.model.save_pretrained(folder)
+            (folder / "README.md").unlink()  # an empty form
+            # peft writes sets in an order that differs from process to process.
+            file = folder / "adapter_config.json"
+            options = json.loads(file.read_text())
+            for key in ("target_modules", "modules_to_save"):
+                options[key] = sorted(set(options[key]))
+            file.write_text(json.dumps(options, indent=2) + "\n")
+            return
         if self.lower is not None:
             base = self.model.base_model
             base.embeddings = self.lower["embeddings"]

@@ -13,7 +13,7 @@ class ModelOptions:
     """What the model is called and what it is."""
 
     name: str = MISSING
-    kind: str = MISSING  # majority, lookup, tfidf, probe, lstm, encoder
+    kind: str = MISSING  # majority, lookup, tfidf, svm, probe, ensemble, lstm, encoder
 
 
 @dataclass
@@ -49,6 +49,23 @@ class TfidfOptions:
 
 
 @dataclass
+class SvmOptions(TfidfOptions):
+    """The same TF-IDF, then a linear SVM (squared hinge loss, one class against the rest)."""
+
+    C: float = 1.0
+    max_iter: int = 2000
+    folds: int = 5  # of whole leak groups, on whose margins the probabilities are calibrated
+
+
+@dataclass
+class EnsembleOptions:
+    """The mean of the probabilities of other runs, which must have been trained before."""
+
+    model: str = MISSING
+    seeds: list[int] = MISSING
+
+
+@dataclass
 class ProbeOptions:
     """Logistic regression on sentence embeddings of a frozen encoder."""
 
@@ -80,6 +97,28 @@ class EncoderOptions:
     freeze_embeddings: bool = False
     frozen_layers: int = 0  # lower layers that are not trained, the embeddings with them
     cache_frozen: bool = False  # run the frozen part once instead of in every epoch
+
+
+@dataclass
+class LoraOptions:
+    """Low-rank adapters in an encoder whose own weights are not trained, named as in LoRA's paper."""
+
+    r: int = 8  # rank
+    alpha: float = 16.0  # the adapters' outputs are scaled by alpha / r
+    dropout: float = 0.0  # on the adapters' inputs
+    # Linear layers with an adapter, by the end of their names; BERT's attention has query, key, value.
+    target_modules: list[str] = field(default_factory=lambda: ["query", "value"])
+
+
+@dataclass
+class StudentOptions:
+    """An encoder cut to a few of its layers, which learns from another model's probabilities as well."""
+
+    # Its run on the same split with the same seed must have been trained before.
+    teacher: str = MISSING
+    layers: list[int] = MISSING  # those that are kept, counted from 0
+    weight: float = 0.5  # of the teacher in the loss; the rest is that of the labels
+    temperature: float = 2.0  # divides the logits of both where they are compared
 
 
 @dataclass

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from jobshift.errors import JobshiftError
-from jobshift.models.baselines import ActivityLookup
+from jobshift.models.baselines import ActivityLookup, save_weights
 from jobshift.models.options import ProbeOptions, TokenizerOptions
 
 
@@ -83,16 +83,14 @@ class Probe:
 
     def save(self, folder: Path) -> None:
         """Write `activities.json` and `weights.safetensors` (coef, intercept, classes) into `folder`."""
-        from safetensors.numpy import save_file
-
         (folder / "activities.json").write_text(json.dumps(list(self.columns)) + "\n")
-        save_file(
+        save_weights(
             {
                 "coef": self.regression.coef_,
                 "intercept": self.regression.intercept_,
                 "classes": self.regression.classes_,
             },
-            folder / "weights.safetensors",
+            folder,
         )
 
 

@@ -11,6 +11,7 @@ import math
 import sys
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +30,7 @@ from torchmetrics.classification import (
 )
 
 from jobshift.errors import JobshiftError
-from jobshift.models.options import LossOptions, OptimizerOptions, TrainingOptions
+from jobshift.models.options import LossOptions, OptimizerOptions, StudentOptions, TrainingOptions
 from jobshift.texts.batches import length_batches, sorted_batches
 
 
@@ -51,6 +52,7 @@ class Labelled:
     targets: np.ndarray  # float32 [texts, classes], rows sum to 1
     labels: np.ndarray  # int64 [texts], the majority label
     weights: np.ndarray  # float32 [texts]
+    teacher: np.ndarray | None = None  # float32 [texts, classes], another model's probabilities
 
 
 def lengths(part: Labelled) -> np.ndarray:
@@ -69,7 +71,9 @@ class Batches(Dataset):
 
     def __getitem__(self, number: int) -> tuple[Tensor, ...]:
         rows = self.batches[number]
-        columns = (self.part.targets, self.part.labels, self.part.weights)
+        columns = [self.part.targets, self.part.labels, self.part.weights]
+        if self.part.teacher is not None:
+            columns.append(self.part.teacher)
         inputs, mask = self.part.inputs.padded(self.part.rows[rows])
         return (
             torch.as_tensor(inputs),
@@ -112,9 +116,10 @@ class Classifier(pl.LightningModule):
         class_weights: Tensor,
         seed: int,
         log_every: int,
+        student: StudentOptions | None = None,
     ):
         super().__init__()
-        self.network = network
+        self.network, self.student = network, student
         self.loss, self.optimizer, self.steps = loss, optimizer, steps
         self.seed, self.log_every = seed, log_every
         classes = len(class_weights)
@@ -147,8 +152,13 @@ class Classifier(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, ...], number: int) -> Tensor:
         """The loss of one batch; stops the run where it is not a finite number."""
-        inputs, mask, targets, _, weights = batch
-        loss = self.cross_entropy(self.network(inputs, mask), targets, weights)
+        inputs, mask, targets, _, weights, *teacher = batch
+        logits = self.network(inputs, mask)
+        loss = self.cross_entropy(logits, targets, weights)
+        if teacher:
+            share, temperature = self.student.weight, self.student.temperature
+            from_teacher = distillation(logits, teacher[0], weights, temperature)
+            loss = (1 - share) * loss + share * from_teacher
         value = loss.item()
         if not math.isfinite(value):
             raise JobshiftError(
@@ -217,6 +227,8 @@ class Classifier(pl.LightningModule):
         if self.logger:
             self.logger.log_metrics({"texts_per_second": speed}, step=self.global_step)
         guessing = 2 * math.log(len(self.class_weights)) * float(self.class_weights.max())
+        if self.student:
+            guessing *= max(1.0, self.student.temperature**2)
         if mean > guessing:
             raise JobshiftError(
                 f"training diverged: the mean loss of epoch {self.current_epoch} is {mean:.3g}, more "
@@ -262,6 +274,18 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+def distillation(logits: Tensor, teacher: Tensor, weights: Tensor, temperature: float) -> Tensor:
+    """Weighted mean divergence of `logits` from a teacher's probabilities, both [texts, classes].
+
+    The Kullback-Leibler divergence with both sides' logits divided by the temperature, times its square,
+    which keeps the size of the gradients (Hinton et al. 2015). A probability of 0 counts as 1e-6.
+    """
+    softened = torch.log_softmax(teacher.clamp(min=1e-6).log() / temperature, dim=1)
+    own = torch.log_softmax(logits / temperature, dim=1)
+    each = nn.functional.kl_div(own, softened, reduction="none", log_target=True).sum(dim=1)
+    return temperature**2 * (each * weights).sum() / weights.sum()
+
+
 def weighted_mean(values: list[tuple[float, int]]) -> float:
     """Mean of (value, weight) pairs; NaN of none."""
     total = sum(weight for _, weight in values)
@@ -288,14 +312,16 @@ def fit(
     seed: int,
     checkpoints: Path,
     logger,
+    callbacks: Sequence = (),
+    student: StudentOptions | None = None,
 ) -> tuple[pd.DataFrame, list[list[int]]]:
     """Train `network` in place; it ends with the weights of the best epoch, without `val` of the last.
 
     `checkpoints` is a folder of this run alone: where it holds a finished epoch, training goes on from
-    there. `logger` is a Lightning logger or None. Returns the history (one row every few steps and one
-    at the end of each epoch: epoch, step, lr, train_loss, gradient_norm, val_loss, val_accuracy,
-    val_cohen_kappa) and the last epoch's confusion matrix on validation [label][predicted], empty
-    without `val`.
+    there. `logger` is a Lightning logger or None, `callbacks` are called beside our own; with `student`,
+    `train` has a teacher. Returns the history (one row every few steps and one at the end of each epoch:
+    epoch, step, lr, train_loss, gradient_norm, val_loss, val_accuracy, val_cohen_kappa) and the last
+    epoch's confusion matrix on validation [label][predicted], empty without `val`.
     Raises JobshiftError where training diverges.
     """
     if training.monitor not in ("val_loss", "val_accuracy", "val_cohen_kappa"):
@@ -306,7 +332,7 @@ def fit(
     data = TextBatches(train, val, training.batch_size, seed)
     steps = training.epochs * math.ceil(len(train.labels) / training.batch_size)
     weights = torch.from_numpy(balanced(train.targets, loss.class_weight))
-    model = Classifier(network, loss, optimizer, steps, weights, seed, training.log_every)
+    model = Classifier(network, loss, optimizer, steps, weights, seed, training.log_every, student)
     mode = "min" if training.monitor == "val_loss" else "max"
     keep = {
         "dirpath": checkpoints,
@@ -330,7 +356,7 @@ def fit(
             devices=1,
             max_epochs=training.epochs,
             logger=logger or False,
-            callbacks=[best, last] if val is None else [stopping, best, last],
+            callbacks=[*([] if val is None else [stopping]), best, last, *callbacks],
             deterministic=True,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,

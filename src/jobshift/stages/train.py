@@ -2,13 +2,14 @@
 
 Folds are fitted one after another. Finished folds, and the last finished epoch of an unfinished one,
 wait in checkpoints/ until the whole run is written; an interrupted run goes on from there if its config
-and data are still the same.
+and data are still the same. An ensemble and a student read the predictions of runs in models/.
 """
 
 import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -25,14 +26,50 @@ MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")
 PARTS = ("train", "near", "val", "test")
 NETWORKS = ("lstm", "encoder")
-BASELINES = ("majority", "lookup", "tfidf", "probe")
+BASELINES = ("majority", "lookup", "tfidf", "svm", "probe", "ensemble")
+# What changes nothing in a run: where it is logged, the other runs, where it is written.
+NOT_THE_RUN = ("wandb", "study", "output")
 # What a model trains on: `all` adds validation and the part kept out for its sake.
 FIT_ON = {"train": ["train"], "all": ["train", "near", "val"]}
 Config = RunConfig
 
 
-def run(config: RunConfig) -> None:
-    """Write models/<model>/<split>-<seed>/: predictions, history, each fold's model, the run's config."""
+def run(config: RunConfig, callbacks: Sequence = ()) -> None:
+    """Write <output>/<model>/<run_name>/: predictions, history, each fold's model, the run's config.
+
+    `callbacks` are Lightning callbacks that a network's training calls as well.
+    """
+    check(config)
+    split = PREPARED / config.data.name / config.split
+    folds = sorted(
+        (path for path in split.glob("*") if path.name.isdigit()), key=lambda p: int(p.name)
+    )
+    if not folds:
+        raise JobshiftError(
+            f"{split} is missing or empty; run the stage prepare, or choose another split"
+        )
+    name = f"{config.model.name}/{run_name(config, config.seed)}"
+    scratch = CHECKPOINTS / config.output / name
+    claim(scratch, fingerprint(config, folds))
+    logger = tracker(config)
+    try:
+        for fold in folds:
+            if not (scratch / fold.name / "finished").is_dir():
+                if len(folds) > 1 and config.model.kind in NETWORKS:
+                    logging.info("%s: fold %s of %d", name, fold.name, len(folds))
+                fit_fold(config, fold, scratch / fold.name, logger, callbacks)
+    finally:
+        if logger:
+            from jobshift.tracking import finish
+
+            finish()
+    with complete_folder(Path(config.output, name)) as folder:
+        gather(config, [scratch / fold.name / "finished" for fold in folds], folder)
+    shutil.rmtree(scratch)
+
+
+def check(config: RunConfig) -> None:
+    """Refuse what makes no sense, before anything is read."""
     if config.model.kind not in (*BASELINES, *NETWORKS):
         raise JobshiftError(
             f"conf/model/{config.model.name}.yaml: model.kind is '{config.model.kind}'; choose one of "
@@ -48,43 +85,87 @@ def run(config: RunConfig) -> None:
         )
     if config.loss.targets not in ("soft", "hard"):
         raise JobshiftError(f"loss.targets is '{config.loss.targets}'; choose soft or hard")
-    split = PREPARED / config.data.name / config.split
-    folds = sorted(
-        (path for path in split.glob("*") if path.name.isdigit()), key=lambda p: int(p.name)
-    )
-    if not folds:
+    if not 0 < config.train_share <= 1:
         raise JobshiftError(
-            f"{split} is missing or empty; run the stage prepare, or choose another split"
+            f"train_share is {config.train_share:g}; it must be above 0 and at most 1"
         )
-    name = f"{config.model.name}/{config.split}-{config.seed}"
+    if config.model.kind == "ensemble":
+        seeds = section(config, "ensemble").seeds
+        if not seeds or len(set(seeds)) < len(seeds):
+            raise JobshiftError(f"ensemble.seeds is {seeds}; name at least one seed, each once")
+    if (student := config.student) and not (0 <= student.weight <= 1 and student.temperature > 0):
+        raise JobshiftError(
+            f"student.weight is {student.weight:g} and student.temperature {student.temperature:g}; "
+            "the weight must be from 0 to 1, the temperature above 0"
+        )
+
+
+def run_name(config: RunConfig, seed: int) -> str:
+    """<split>-<seed>, and what a run learns from: -<another rater>, -<percent of the training tasks>."""
+    name = f"{config.split}-{seed}"
     if config.learn_from:
         name += f"-{config.learn_from}"
-    scratch = CHECKPOINTS / name
-    claim(scratch, fingerprint(config, folds))
-    logger = tracker(config)
-    try:
-        for fold in folds:
-            if not (scratch / fold.name / "finished").is_dir():
-                if len(folds) > 1 and config.model.kind in NETWORKS:
-                    logging.info("%s: fold %s of %d", name, fold.name, len(folds))
-                fit_fold(config, fold, scratch / fold.name, logger)
-    finally:
-        if logger:
-            from jobshift.tracking import finish
+    if config.train_share < 1:
+        name += f"-{100 * config.train_share:g}"
+    return name
 
-            finish()
-    with complete_folder(MODELS / name) as folder:
-        gather(config, [scratch / fold.name / "finished" for fold in folds], folder)
-    shutil.rmtree(scratch)
+
+def other_runs(config: RunConfig) -> list[Path]:
+    """Predictions that this run is made from: of an ensemble's members, or of a student's teacher.
+
+    Runs with the same split that learn from the same tasks; JobshiftError where one is missing.
+    """
+    if config.model.kind == "ensemble":
+        wanted = [(config.ensemble.model, seed) for seed in config.ensemble.seeds]
+    elif config.student:
+        wanted = [(config.student.teacher, config.seed)]
+    else:
+        return []
+    files = []
+    for model, seed in wanted:
+        file = MODELS / model / run_name(config, seed) / "predictions.parquet"
+        if not file.is_file():
+            same = [f"split={config.split}", f"seed={seed}"]
+            if config.learn_from:
+                same.append(f"learn_from={config.learn_from}")
+            if config.train_share < 1:
+                same.append(f"train_share={config.train_share:g}")
+            raise JobshiftError(
+                f"{config.model.name} is made from {file.parent}, which is missing; run "
+                f"`jobshift train model={model} {' '.join(same)}` first"
+            )
+        files.append(file)
+    return files
+
+
+def other_probabilities(
+    file: Path, fold: Path, rows: pd.DataFrame, classes: list[str]
+) -> np.ndarray:
+    """Probabilities [rows, classes] of another run on a fold for `rows`, which have id and part.
+
+    Raises JobshiftError where it did not have one of them in that part: it was made on other data.
+    """
+    found = pd.read_parquet(file)
+    found = found[found["fold"] == int(fold.name)].set_index(["part", "id"])
+    wanted = pd.MultiIndex.from_frame(rows[["part", "id"]])
+    missing = wanted[~wanted.isin(found.index)]
+    if len(missing):
+        part, name = missing[0]
+        raise JobshiftError(
+            f"{file} does not have the task {name} in the part {part} of fold {fold.name}: it is of "
+            "another data set or split; train that run again"
+        )
+    return found.loc[wanted, [f"p_{name}" for name in classes]].to_numpy()
 
 
 def fingerprint(config: RunConfig, folds: list[Path]) -> str:
-    """Hash of all that decides a run's result: its options, its data and its tokens."""
-    options = {key: value for key, value in asdict(config).items() if key not in ("wandb", "study")}
+    """Hash of all that decides a run's result: its options, its data, its tokens, other runs."""
+    options = {key: value for key, value in asdict(config).items() if key not in NOT_THE_RUN}
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
     if config.tokenizer:
         files.append(TOKENS / config.tokenizer.name / "report.json")
+    files += other_runs(config)
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
@@ -107,9 +188,7 @@ def tracker(config: RunConfig):
     from jobshift.tracking import wandb_logger
 
     options = {key: value for key, value in asdict(config).items() if value is not None}
-    name = f"{config.model.name}-{config.split}-{config.seed}"
-    if config.learn_from:
-        name += f"-{config.learn_from}"
+    name = f"{config.model.name}-{run_name(config, config.seed)}"
     return wandb_logger(config.wandb, config.study.name, name, options)
 
 
@@ -155,7 +234,7 @@ def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
     return (rows["label"].to_numpy()[:, None] == np.array(classes, dtype=object)).astype(float)
 
 
-def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
+def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger, callbacks: Sequence) -> None:
     """Fit on one fold and leave model, predictions and history in `scratch`/finished."""
     read = {part: read_part(config, fold, part) for part in PARTS}
     # Only the part `near` may rightly be empty.
@@ -165,8 +244,13 @@ def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger) -> None:
             f"{fold}: no task has a label of {config.learn_from or 'the rater'} in training or "
             "validation; choose another rater"
         )
-    fit = fit_network if config.model.kind in NETWORKS else fit_baseline
-    model, probabilities, history = fit(config, parts, scratch, logger)
+    if config.model.kind in NETWORKS:
+        found = fit_network(config, fold, parts, scratch, logger, callbacks)
+    elif config.model.kind == "ensemble":
+        found = mean_of_members(config, fold, parts)
+    else:
+        found = fit_baseline(config, parts)
+    model, probabilities, history = found
     with complete_folder(scratch / "finished") as folder:
         frames = [
             predictions(config.data, rows, probabilities[part], int(fold.name), part)
@@ -195,9 +279,9 @@ def predictions(
     return frame
 
 
-def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
+def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame]):
     """Fit a baseline; validation chooses nothing here."""
-    from jobshift.models.baselines import ActivityLookup, Majority, Tfidf
+    from jobshift.models.baselines import ActivityLookup, Majority, Svm, Tfidf
 
     if config.model.kind == "majority":
         model = Majority()
@@ -205,21 +289,61 @@ def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Pat
         model = ActivityLookup(section(config, "lookup"))
     elif config.model.kind == "tfidf":
         model = Tfidf(section(config, "tfidf"), config.loss.class_weight)
+    elif config.model.kind == "svm":
+        model = Svm(section(config, "svm"), config.loss.class_weight)
     else:
         from jobshift.models.probe import Probe, sentences
 
         options = section(config, "probe")
-        everything = PREPARED / config.data.name / "tasks.parquet"
-        embedded = sentences(options.path, options.max_length, everything, options.pair)
+        tasks = PREPARED / config.data.name / "tasks.parquet"
+        embedded = sentences(options.path, options.max_length, tasks, options.pair)
         model = Probe(options, embedded, config.loss.class_weight)
-    train = pd.concat(chosen_parts(parts, FIT_ON[config.fit_on]), ignore_index=True)
+    everything = together(parts)
+    train = everything.iloc[taught(config, everything)]
     model.fit(train, targets(train, config.data, config.loss.targets), train["weight"].to_numpy())
     return model, {part: model.probabilities(rows) for part, rows in parts.items()}, None
 
 
-def chosen_parts(parts: dict, chosen: list[str]) -> list:
-    """The parts named, in that order, those that the fold has."""
-    return [parts[part] for part in chosen if part in parts]
+def mean_of_members(config: RunConfig, fold: Path, parts: dict[str, pd.DataFrame]):
+    """The ensemble of other runs' predictions."""
+    from jobshift.models.baselines import Ensemble
+
+    files, classes = other_runs(config), list(config.data.labels)
+    model = Ensemble([file.parent.as_posix() for file in files])
+
+    def mean(rows: pd.DataFrame) -> np.ndarray:
+        return model.mean([other_probabilities(file, fold, rows, classes) for file in files])
+
+    return model, {part: mean(rows.assign(part=part)) for part, rows in parts.items()}, None
+
+
+def together(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of all parts, one behind the other, with the column `part`."""
+    return pd.concat([rows.assign(part=part) for part, rows in parts.items()], ignore_index=True)
+
+
+def taught(config: RunConfig, everything: pd.DataFrame) -> np.ndarray:
+    """The positions in `everything`, in order, of the rows that are learnt from."""
+    rows = np.flatnonzero(everything["part"].isin(FIT_ON[config.fit_on]))
+    if config.train_share == 1:
+        return rows
+    group = everything["group"].to_numpy()[rows]
+    kept = rows[in_share(group, config.train_share, config.seed)]
+    logging.info("learning from %d of %d tasks", len(kept), len(rows))
+    return kept
+
+
+def in_share(group: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which tasks, by their leak groups [tasks], are in a share of them; at least one group is.
+
+    The groups come in an order that depends on the seed and their names alone, so a smaller share lies
+    within a larger one. As many are taken as come nearest to the share.
+    """
+    names, number, sizes = np.unique(group, return_inverse=True, return_counts=True)
+    digests = [hashlib.sha256(f"{seed} {name}".encode()).digest() for name in names]
+    order = np.array(sorted(range(len(names)), key=lambda each: digests[each]))
+    nearest = np.abs(np.cumsum(sizes[order]) - share * len(group)).argmin()
+    return np.isin(number, order[: nearest + 1])
 
 
 def section(config: RunConfig, name: str):
@@ -233,7 +357,14 @@ def section(config: RunConfig, name: str):
     return found
 
 
-def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path, logger):
+def fit_network(
+    config: RunConfig,
+    fold: Path,
+    parts: dict[str, pd.DataFrame],
+    scratch: Path,
+    logger,
+    callbacks: Sequence = (),
+):
     """Train a network, early stopping on validation where it is not trained on."""
     import torch
 
@@ -241,7 +372,7 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
     from jobshift.texts.batches import read_tokens, sorted_batches
 
     section(config, "tokenizer")
-    everything = pd.concat(parts.values(), ignore_index=True)
+    everything = together(parts)
     tokens = read_tokens(TOKENS / config.tokenizer.name / "tokens.arrow", everything["id"].tolist())
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
@@ -254,34 +385,41 @@ def fit_network(config: RunConfig, parts: dict[str, pd.DataFrame], scratch: Path
     else:
         from jobshift.models.encoder import Encoder, FrozenOutputs
 
-        network = Encoder(section(config, "encoder"), classes)
+        kept = config.student.layers if config.student else None
+        network = Encoder(section(config, "encoder"), classes, config.lora, kept)
         inputs = tokens
         if config.encoder.cache_frozen:
             inputs = FrozenOutputs(network, tokens, sorted_batches(tokens.lengths, 64))
-    start = np.cumsum([0, *map(len, parts.values())])
-    rows = {part: np.arange(start[n], start[n + 1]) for n, part in enumerate(parts)}
+    rows = {part: np.flatnonzero(everything["part"] == part) for part in parts}
     number = {name: n for n, name in enumerate(classes)}
 
-    def labelled(chosen: list[str]) -> Labelled:
-        frame = pd.concat(chosen_parts(parts, chosen), ignore_index=True)
+    def labelled(chosen: np.ndarray) -> Labelled:
+        frame = everything.iloc[chosen]
         return Labelled(
             inputs,
-            np.concatenate(chosen_parts(rows, chosen)),
+            chosen,
             targets(frame, config.data, config.loss.targets).astype(np.float32),
             frame["label"].map(number).to_numpy(np.int64),
             frame["weight"].to_numpy(np.float32),
         )
 
+    train = labelled(taught(config, everything))
+    if config.student:
+        (file,) = other_runs(config)
+        teacher = other_probabilities(file, fold, everything.iloc[train.rows], classes)
+        train.teacher = teacher.astype(np.float32)
     history, confusion = fit(
         network,
-        labelled(FIT_ON[config.fit_on]),
-        labelled(["val"]) if config.fit_on == "train" else None,
+        train,
+        labelled(rows["val"]) if config.fit_on == "train" else None,
         config.loss,
         section(config, "optimizer"),
         section(config, "training"),
         config.seed,
         scratch / "epochs",
         logger,
+        callbacks,
+        config.student,
     )
     probabilities = {part: predict(network, inputs, rows[part]) for part in parts}
     if logger:
@@ -342,7 +480,7 @@ def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
     options = {
         key: value
         for key, value in asdict(config).items()
-        if value is not None and key not in ("wandb", "study")
+        if value is not None and key not in NOT_THE_RUN
     }
     write_json(options, folder / "run.json")
     test = rows[rows["part"] == "test"]
