@@ -51,7 +51,7 @@ $(READY): requirements.lock pyproject.toml
 lock:
 	rm -rf .lock-venv
 	$(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/python -m pip install --quiet --disable-pip-version-check '.[dev]'
+	.lock-venv/bin/python -m pip install --quiet --disable-pip-version-check '.[cluster,dev]'
 	.lock-venv/bin/python -m pip freeze --exclude jobshift | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .lock-venv
 

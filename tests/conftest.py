@@ -10,8 +10,9 @@ import tiny_study
 
 from jobshift.config import compose_and_run
 
-# No run of a test is sent anywhere; the tests of W&B set their own mode.
+# No run of a test is sent anywhere, nor are statistics; the tests of W&B set their own mode.
 os.environ["WANDB_MODE"] = "disabled"
+os.environ["DVC_NO_ANALYTICS"] = "1"
 
 
 @pytest.fixture(scope="session")
