@@ -36,7 +36,7 @@ published: $(READY)
 test: $(READY)
 	ruff check
 	ruff format --check
-	OMP_NUM_THREADS=1 pytest -q -n 2 --dist worksteal tests/test_pipeline.py tests/test_published.py tests
+	OMP_NUM_THREADS=1 pytest -q -n 2 --dist worksteal tests/test_p*.py tests/*/ tests/test_[!p]*.py
 
 setup: $(READY)
 
