@@ -17,6 +17,7 @@ VERBS = {
     "prepare": "join, label and split a data set without leakage (data=NAME)",
     "tokenize": "turn all texts of a data set into token ids (model=NAME)",
     "train": "fit one model on one split with one seed (model=NAME split=NAME seed=N)",
+    "sweep": "search a model's options by many training runs (sweep=NAME)",
     "evaluate": "measure agreement with the ratings and compare the models",
     "aggregate": "add task ratings up to occupations and the labour market",
     "transfer": "compare what models learn from one rater with the labels of all",

@@ -26,9 +26,12 @@ def has_key() -> bool:
 def wandb_logger(options: WandbOptions, group: str, name: str, config: dict):
     """Start a W&B run in `group` and return its Lightning logger; None where W&B is disabled.
 
-    A server that does not answer within 20 seconds makes the run an offline one. Raises JobshiftError
-    for an unknown mode.
+    W&B's own variables WANDB_RUN_GROUP and WANDB_NAME come before `group` and `name`; so a sweep groups
+    and names the runs of its trials. A server that does not answer within 20 seconds makes the run an
+    offline one. Raises JobshiftError for an unknown mode.
     """
+    group = os.environ.get("WANDB_RUN_GROUP", group)
+    name = os.environ.get("WANDB_NAME", name)
     mode = os.environ.get("WANDB_MODE", options.mode)
     if mode not in MODES:
         raise JobshiftError(f"wandb.mode is '{mode}'; choose one of {', '.join(MODES)}")
