@@ -56,4 +56,4 @@ lock:
 	rm -rf .lock-venv
 
 clean:
-	rm -rf $(VENV) data models checkpoints
+	rm -rf $(VENV) data models checkpoints sweeps

@@ -122,7 +122,7 @@ def ray_cluster(config: Config) -> None:
     try:
         import ray
     except ImportError as error:
-        raise JobshiftError(f"launcher is 'ray', but Ray {INSTALL} 'jobshift[ray]'") from error
+        raise JobshiftError(f"launcher is 'ray', but Ray {INSTALL} 'jobshift[cluster]'") from error
     told = Progress(config)
     embedded = config.ray.address in ("none", "")
     threads = config.threads or (max(1, cores() // config.workers) if embedded else 1)
@@ -172,7 +172,7 @@ def slurm(config: Config) -> None:
         import submitit
     except ImportError as error:
         raise JobshiftError(
-            f"launcher is 'submitit', but submitit {INSTALL} 'jobshift[slurm]'"
+            f"launcher is 'submitit', but submitit {INSTALL} 'jobshift[cluster]'"
         ) from error
     told = Progress(config)
     threads = config.threads or 1
