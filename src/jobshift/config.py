@@ -84,6 +84,22 @@ class Transfer:
 
 
 @dataclass
+class Derived:
+    """Which models are made of the runs of another one: ensembles and students."""
+
+    base: str = "minilm"  # the other one
+    models: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LearningCurve:
+    """Which models also learn from a part of the training tasks: how many labels does one need?"""
+
+    models: list[str] = field(default_factory=list)
+    percents: list[int] = field(default_factory=lambda: [10, 25, 50])
+
+
+@dataclass
 class Folds:
     """How many purged folds: 1 holds out one part; above 1, every task is held out once."""
 
@@ -104,10 +120,16 @@ class Study:
     split: Folds = field(default_factory=Folds)
     contrast: Contrast = field(default_factory=Contrast)
     transfer: Transfer = field(default_factory=Transfer)
+    derived: Derived = field(default_factory=Derived)
+    learning_curve: LearningCurve = field(default_factory=LearningCurve)
+
+    def all_models(self) -> list[str]:
+        """The models on the primary split, those made of others last."""
+        return [*self.models, *self.derived.models]
 
     def runs(self) -> list[tuple[str, str, int]]:
         """Every run of the study as (model, split, seed), the primary split first."""
-        primary = [(model, "purged", seed) for model in self.models for seed in self.seeds]
+        primary = [(model, "purged", seed) for model in self.all_models() for seed in self.seeds]
         contrast = [
             (model, split, seed)
             for split in self.contrast.splits

@@ -107,14 +107,36 @@ def test_the_same_bytes_twice(study):
         "reports/tables/comparisons.tex",
         "reports/tables/confusion.csv",
         "reports/tables/history.csv",
-        *(
-            f"reports/tables/{name}.{end}"
-            for name in ("metrics", "reliability")
-            for end in ("csv", "tex")
-        ),
+        *(f"reports/tables/metrics{end}" for end in (".csv", ".tex", "_mean.csv")),
+        *(f"reports/tables/reliability.{end}" for end in ("csv", "tex")),
     ]
     run(config())
     assert outputs() == first
+
+
+def test_the_mean_over_seeds_has_their_standard_deviation(study):
+    run(config())
+    each = pd.read_csv("reports/tables/metrics.csv")
+    means = pd.read_csv("reports/tables/metrics_mean.csv")
+    keys = ["model", "split", "metric"]
+    assert len(means) == len(each) / 2 and not means.duplicated(keys).any()
+    assert set(means["seeds"]) == {2}
+    wide = each.pivot(index=keys, columns="seed", values="value")
+    means = means.set_index(keys).loc[wide.index]
+    assert np.allclose(means["value"], wide.mean(axis=1, skipna=False), atol=1e-6, equal_nan=True)
+    # Of two values a and b the sample standard deviation is |a − b| / √2.
+    assert np.allclose(means["sd"], abs(wide[0] - wide[7]) / 2**0.5, atol=2e-6, equal_nan=True)
+    kappa = means.loc["word_list", "purged", "cohen_kappa"]
+    assert kappa["sd"] > 0 and kappa["low"] < kappa["value"] < kappa["high"]
+    constant = means.loc["majority", "purged", "occupation_beta_pearson"]
+    assert np.isnan(constant["value"]) and np.isnan(constant["sd"])
+
+
+def test_one_seed_has_no_standard_deviation(study):
+    one = replace(config().study, seeds=[7])
+    run(config(study=one))
+    means = pd.read_csv("reports/tables/metrics_mean.csv")
+    assert means["sd"].isna().all() and set(means["seeds"]) == {1}
 
 
 def test_metrics(study):

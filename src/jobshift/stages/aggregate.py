@@ -168,7 +168,7 @@ def ratings(
         yield rater, rated, chosen_shares(rated, config), classes
     if config.study.split.folds == 1:
         return
-    for model in config.study.models:
+    for model in config.study.all_models():
         file = MODELS / model / f"purged-{config.study.seeds[0]}" / "predictions.parquet"
         if not file.is_file():
             raise JobshiftError(

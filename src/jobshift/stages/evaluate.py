@@ -91,6 +91,7 @@ def run(config: Config) -> None:
     write_json(headline(mean_metrics), REPORTS / "headline.json")
     for name, frame in {
         "metrics": metrics,
+        "metrics_mean": with_spread(mean_metrics, metrics),
         "comparisons": comparisons,
         "reliability": reliability,
         "confusion": pd.concat(confusion, names=RUN).reset_index(RUN),
@@ -284,6 +285,20 @@ def metrics_frame(measured: dict, held_out: dict[str, bootstrap.HeldOut]) -> pd.
             rows.append((model, seed, split, metric, *estimate, *sizes))
     columns = [*RUN, "metric", "value", "low", "high", "draws"]
     return pd.DataFrame(rows, columns=[*columns, "n_tasks", "n_groups", "n_occupations"])
+
+
+def with_spread(means: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
+    """`means` with the sample standard deviation over the seeds, and their number, behind each value.
+
+    One seed has no standard deviation; nor has a measure that one of the seeds does not define.
+    """
+    run = ["model", "split", "metric"]
+    over = metrics.groupby(run)["value"].agg(
+        sd=lambda values: values.std(skipna=False), seeds="size"
+    )
+    frame = means.drop(columns="seed").merge(over.reset_index(), on=run, validate="one_to_one")
+    columns = [*run, "value", "low", "high", "sd", "seeds", "draws"]
+    return frame[[*columns, "n_tasks", "n_groups", "n_occupations"]]
 
 
 def comparisons_frame(means: dict, metrics: list[str]) -> pd.DataFrame:
