@@ -1,6 +1,8 @@
 # The commands, each from nothing but Python 3.11+, pip, make and git:
 #   make repro      set everything up and run the study that params.yaml selects
 #   make published  the same with the published labels; its reports go to reports/published/
+#   make comparison the default study with every model, three seeds and learning curves; its reports go to
+#                   reports/comparison/
 #   make test       set everything up and pass the tests
 
 PYTHON ?= python3
@@ -16,22 +18,34 @@ PUBLISHED := -S name=published -S data=gpts_are_gpts -S rater=human -S split.fol
 	-S 'models=[majority,activity_lookup,tfidf,probe]' \
 	-S 'contrast.models=[majority,activity_lookup,tfidf]' \
 	-S 'transfer.models=[tfidf,probe]' -S 'transfer.raters=[gpt4,rubric]'
-EXPERIMENT = $$(git for-each-ref --format='%(refname)' 'refs/exps/**/published')
+# Every model on the default labels. Its many pairs of models need more draws for Holm's correction.
+COMPARISON := -S name=comparison -S 'seeds=[0,1,2]' -S 'contrast.models=[]' \
+	-S 'models=[majority,dwa_lookup,activity_lookup,tfidf,svm,lstm,lstm_tuned,minilm_probe,probe,minilm_frozen,minilm_lora,minilm]' \
+	-S 'derived.models=[minilm_student,ensemble]' \
+	-S 'learning_curve.models=[tfidf,minilm_probe,lstm,minilm]' \
+	-S conf/evaluate.yaml:draws=5000 -S conf/compare.yaml:draws=5000
 
-.PHONY: repro published test setup lock clean
+.PHONY: repro published comparison test setup lock clean
 
 repro: $(READY)
 	dvc repro
 
-# As a DVC experiment beside the workspace, which keeps the study that it has.
 published: $(READY)
-	-dvc exp remove --quiet published
-	dvc exp run --temp --name published $(PUBLISHED)
-	rm -rf reports/published && mkdir -p reports/published
-	git archive $(EXPERIMENT):reports | tar -x -C reports/published \
-		--exclude=published --exclude='*.typ' --exclude='*.bib'
-	git show $(EXPERIMENT):params.yaml > reports/published/params.yaml
-	git show $(EXPERIMENT):dvc.lock > reports/published/dvc.lock
+	$(call beside,published,$(PUBLISHED))
+
+comparison: $(READY)
+	$(call beside,comparison,$(COMPARISON))
+
+# A study as a DVC experiment beside the workspace, which keeps the study that it has: its name, its choices.
+define beside
+-dvc exp remove --quiet $(1)
+dvc exp run --temp --name $(1) $(2)
+rm -rf reports/$(1) && mkdir -p reports/$(1)
+git archive $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$(1)'):reports | tar -x -C reports/$(1) \
+	--exclude=published --exclude=comparison --exclude=sweeps --exclude=costs.csv --exclude='*.typ' --exclude='*.bib'
+git show $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$(1)'):params.yaml > reports/$(1)/params.yaml
+git show $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$(1)'):dvc.lock > reports/$(1)/dvc.lock
+endef
 
 test: $(READY)
 	ruff check

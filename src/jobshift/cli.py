@@ -21,11 +21,13 @@ VERBS = {
     "evaluate": "measure agreement with the ratings and compare the models",
     "aggregate": "add task ratings up to occupations and the labour market",
     "transfer": "compare what models learn from one rater with the labels of all",
+    "compare": "set the models' quality beside their cost, and draw up learning curves",
     "validity": "correlate exposure with the real use of language models",
     "changes": "compare our ratings with the published labels, by activity and occupation",
     "growth": "set exposure against employment and wages, May 2021 to May 2025",
     "replicate": "recompute the published numbers, each by its rule",
     "figures": "draw every figure from the tables",
+    "page": "write the comparison of the models as one web page that opens offline",
     "paper": "compile the paper with every number injected from the tables",
 }
 

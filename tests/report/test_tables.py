@@ -61,6 +61,77 @@ def test_interval():
     assert tables.interval(np.nan, np.nan) == ""
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *[(0, "0"), (3.0, "3"), (0.004, "<0.01"), (0.25, "0.25"), (1.5, "1.50"), (12.34, "12.3")],
+        *[(420.5, "420"), (22713216, "22,713,216"), (np.nan, "–")],
+    ],
+)
+def test_amount(value, text):
+    assert tables.amount(value) == text
+
+
+def test_spread():
+    assert tables.spread(0.5, 0.0123) == "0.500 ± 0.012"
+    assert tables.spread(-0.5, np.nan) == "−0.500"
+
+
+def comparison(**costs: float | None) -> pd.DataFrame:
+    """The best of three seeds, and another, of one seed, without costs."""
+    frame = pd.DataFrame({"model": ["net", "a_b"], "cohen_kappa": [0.7, 0.5]})
+    frame["cohen_kappa_sd"] = [0.02, np.nan]
+    frame["cohen_kappa_low"], frame["cohen_kappa_high"] = [0.6, 0.4], [0.8, 0.6]
+    frame["behind_best"] = [np.nan, 0.2]
+    frame["behind_best_low"], frame["behind_best_high"] = [np.nan, -0.1], [np.nan, 0.3]
+    frame["behind_best_p_holm"] = [np.nan, 0.0123]
+    return frame.assign(**{name: [costs.get(name), None] for name in tables.COSTS})
+
+
+def test_comparison_table():
+    frame = comparison(parameters_total="1155", training_seconds="1.5")
+    lines = tables.comparison_table(frame, ["cohen_kappa"], ["A note."]).splitlines()
+    assert lines == [
+        "% A note.",
+        r"\begin{tabular}{lrrrrr}",
+        r"\toprule",
+        r"Model & Cohen's $\kappa$ & Behind & p (Holm) & Parameters & Training, s \\",
+        r"\midrule",
+        r"net & 0.700 $\pm$ 0.020 & -- & -- & 1,155 & 1.50 \\",
+        r" & {[}0.600, 0.800{]} &  &  &  &  \\",
+        r"a\_b & 0.500 & 0.200 & 0.012 & -- & -- \\",
+        r" & {[}0.400, 0.600{]} & {[}$-$0.100, 0.300{]} &  &  &  \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_comparison_table_without_costs():
+    lines = tables.comparison_table(comparison(), ["cohen_kappa"], []).splitlines()
+    assert lines[2] == r"Model & Cohen's $\kappa$ & Behind & p (Holm) \\"
+
+
+def test_learning_curve_table():
+    columns = ["model", "percent", "n_tasks", "metric", "value", "low", "high", "sd"]
+    columns += ["behind_full", "behind_full_low", "behind_full_high"]
+    rows = [
+        ("net", 25, 3500, "accuracy", 0.8, 0.7, 0.9, 0.01, 0.9, 0.9, 0.9),
+        ("net", 25, 3500, "cohen_kappa", 0.5, 0.4, 0.6, np.nan, 0.2, 0.1, 0.3),
+        ("net", 100, 14000, "accuracy", 0.9, 0.8, 1.0, 0.0, np.nan, np.nan, np.nan),
+        ("net", 100, 14000, "cohen_kappa", 0.7, 0.6, 0.8, np.nan, np.nan, np.nan, np.nan),
+    ]
+    lines = tables.learning_curve_table(pd.DataFrame(rows, columns=columns), []).splitlines()
+    assert lines[2:-2] == [
+        r"Learnt from & Tasks & Accuracy & Cohen's $\kappa$ & Behind \\",
+        r"\midrule",
+        r"\multicolumn{5}{l}{\emph{net}} \\",
+        r"25 \% & 3,500 & 0.800 $\pm$ 0.010 & 0.500 & 0.200 \\",
+        r" &  & {[}0.700, 0.900{]} & {[}0.400, 0.600{]} & {[}0.100, 0.300{]} \\",
+        r"100 \% & 14,000 & 0.900 $\pm$ 0.000 & 0.700 & -- \\",
+        r" &  & {[}0.800, 1.000{]} & {[}0.600, 0.800{]} &  \\",
+    ]
+
+
 def metrics(*models: str) -> pd.DataFrame:
     """Two splits; κ is not defined for the first model."""
     rows = [

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from jobshift.errors import JobshiftError
+from jobshift.models.features import key, stored
 from jobshift.models.options import EncoderOptions, LoraOptions
 
 
@@ -203,20 +204,38 @@ class Passthrough(nn.Module):
 class FrozenOutputs:
     """The frozen part's outputs for many texts, kept as one float32 array [all tokens, width]."""
 
-    def __init__(self, encoder: Encoder, tokens, batches: list[np.ndarray]):
-        """Run the frozen part of `encoder` over `tokens` in `batches`, which hold every row once."""
-        width = encoder.model.config.hidden_size
+    def __init__(self, encoder: Encoder, tokens, batches: list[np.ndarray], keep: bool = False):
+        """Run the frozen part of `encoder` over `tokens` in `batches`, which hold every row once.
+
+        With `keep`, only where `data/features/` does not have its outputs already.
+        """
         self.lengths, self.offsets = tokens.lengths, tokens.offsets
-        self.values = torch.empty((int(tokens.offsets[-1]), width))
-        for rows in batches:
-            ids, mask = map(torch.from_numpy, tokens.padded(rows))
-            outputs = encoder.frozen_outputs(ids, mask)
-            for row, output, length in zip(rows, outputs, tokens.lengths[rows], strict=True):
-                start = tokens.offsets[row]
-                self.values[start : start + length] = output[:length]
+
+        def compute() -> np.ndarray:
+            return outputs(encoder, tokens, batches)
+
+        if keep:
+            config = encoder.model.config.to_json_string()
+            name = key(encoder.lower, config, [tokens.ids, tokens.offsets, *batches])
+            self.values = torch.from_numpy(stored(name, compute))
+        else:
+            self.values = torch.from_numpy(compute())
 
     def padded(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """Outputs [rows, longest text, width], zero beyond each text, and the mask [rows, longest text]."""
         pieces = [self.values[self.offsets[row] : self.offsets[row + 1]] for row in rows]
         mask = torch.arange(max(map(len, pieces))) < torch.tensor([len(p) for p in pieces])[:, None]
         return nn.utils.rnn.pad_sequence(pieces, batch_first=True), mask.long()
+
+
+def outputs(encoder: Encoder, tokens, batches: list[np.ndarray]) -> np.ndarray:
+    """The frozen part's outputs [all tokens, width], float32, in the order of `tokens`."""
+    width = encoder.model.config.hidden_size
+    values = torch.empty((int(tokens.offsets[-1]), width))
+    for rows in batches:
+        ids, mask = map(torch.from_numpy, tokens.padded(rows))
+        found = encoder.frozen_outputs(ids, mask)
+        for row, output, length in zip(rows, found, tokens.lengths[rows], strict=True):
+            start = tokens.offsets[row]
+            values[start : start + length] = output[:length]
+    return values.numpy()

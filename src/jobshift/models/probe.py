@@ -118,11 +118,16 @@ def sentences(path: str, max_length: int, file: Path, pair: bool) -> dict[str, n
 
 
 def embed(path: str, encoded: list[list[int]], batches: list[np.ndarray]) -> np.ndarray:
-    """Embeddings [texts × width] (float64, rounded to 6 digits) of lists of token ids, batch by batch."""
+    """Embeddings [texts × width] (float64, rounded to 6 digits) of lists of token ids, batch by batch.
+
+    Kept in `data/features/` for the next run.
+    """
     import torch
     from tqdm import tqdm
     from transformers import AutoModel
     from transformers.utils import logging
+
+    from jobshift.models.features import key, stored
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -136,8 +141,10 @@ def embed(path: str, encoded: list[list[int]], batches: list[np.ndarray]) -> np.
             "fetch it, or name a folder or a model of the hub"
         ) from error
     network.eval()
-    result = np.empty((len(encoded), network.config.hidden_size))
-    with torch.inference_mode():
+
+    @torch.inference_mode()
+    def compute() -> np.ndarray:
+        result = np.empty((len(encoded), network.config.hidden_size))
         for rows in tqdm(batches, desc="embedding", unit="batch", disable=None):
             texts = [torch.tensor(encoded[row]) for row in rows]
             ids = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True)
@@ -145,4 +152,8 @@ def embed(path: str, encoded: list[list[int]], batches: list[np.ndarray]) -> np.
             hidden = network(input_ids=ids, attention_mask=mask).last_hidden_state
             mean = (hidden * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
             result[rows] = torch.nn.functional.normalize(mean, dim=1).double().numpy()
-    return result.round(6)
+        return result.round(6)
+
+    lengths = np.array([len(ids) for ids in encoded])
+    config = network.config.to_json_string()
+    return stored(key(network, config, [lengths, np.concatenate(encoded), *batches]), compute)

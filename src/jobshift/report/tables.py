@@ -28,6 +28,7 @@ ESCAPES = {
     "]": "{]}",
     "–": "--",
     "−": "$-$",
+    "±": r"$\pm$",
     "≥": r"$\ge$",
     "½": r"$\frac{1}{2}$",
     "α": r"$\alpha$",
@@ -47,6 +48,16 @@ MAIN = {
     "expected_calibration_error": "ECE",
     "occupation_beta_pearson": "Occupation β, r",
     "occupation_beta_mae": "Occupation β, MAE",
+}
+
+# What a model costs and how a table heads it.
+COSTS = {
+    "parameters_total": "Parameters",
+    "parameters_trained": "trained",
+    "training_seconds": "Training, s",
+    "peak_memory_mb": "Memory, MB",
+    "rating_texts_per_second": "Texts/s",
+    "size_mb": "Size, MB",
 }
 
 RELIABILITY = {
@@ -75,6 +86,21 @@ def interval(low: float, high: float, digits: int = 3) -> str:
     if math.isnan(low) or math.isnan(high):
         return ""
     return f"[{number(low, digits)}, {number(high, digits)}]"
+
+
+def spread(value: float, sd: float, digits: int = 3) -> str:
+    """A mean ± the standard deviation over the seeds; the mean alone where there is none (NaN)."""
+    return number(value, digits) + ("" if math.isnan(sd) else f" ± {number(sd, digits)}")
+
+
+def amount(value: float) -> str:
+    """A count or cost from 0 up: whole, or with about three digits; not measured (NaN) is a dash."""
+    if math.isnan(value):
+        return UNDEFINED
+    if 0 < value < 0.01:
+        return "<0.01"
+    digits = 0 if value >= 100 or float(value).is_integer() else 1 if value >= 10 else 2
+    return f"{value:,.{digits}f}"
 
 
 def booktabs(frame: pd.DataFrame, notes: list[str], blocks: str | None = None) -> str:
@@ -136,6 +162,49 @@ def comparisons_table(comparisons: pd.DataFrame, notes: list[str]) -> str:
         }
     )
     return booktabs(table, notes, "block")
+
+
+def comparison_table(comparison: pd.DataFrame, metrics: list[str], notes: list[str]) -> str:
+    """Models by measures, distance to the best and costs, each value above its interval.
+
+    `comparison` has columns model, for each of `metrics` itself and _sd, _low and _high, behind_best
+    with _low, _high and _p_holm, and those of `COSTS`, which are left out where nothing was measured.
+    """
+    costs = [column for column in COSTS if comparison[column].notna().any()]
+    columns = ["Model", *(MAIN.get(metric, metric) for metric in metrics), "Behind", "p (Holm)"]
+    rows = []
+    for record in comparison.to_dict("records"):
+        values = [spread(record[metric], record[f"{metric}_sd"]) for metric in metrics]
+        ends = [
+            interval(record[f"{m}_low"], record[f"{m}_high"]) for m in [*metrics, "behind_best"]
+        ]
+        behind = [number(record[column]) for column in ("behind_best", "behind_best_p_holm")]
+        spent = [amount(float(record[column] or "nan")) for column in costs]
+        rows.append([record["model"], *values, *behind, *spent])
+        rows.append(["", *ends, "", *[""] * len(costs)])
+    columns += [COSTS[column] for column in costs]
+    return booktabs(pd.DataFrame(rows, columns=columns), notes)
+
+
+def learning_curve_table(curve: pd.DataFrame, notes: list[str]) -> str:
+    """Percents of the training tasks by measures, one block a model, each value above its interval.
+
+    `curve` is long, in the order to print: columns model, percent, n_tasks, metric, value, low, high,
+    sd, and behind_full with _low and _high, of which Cohen's κ is printed.
+    """
+    metrics = list(dict.fromkeys(curve["metric"]))
+    rows = []
+    for (model, percent), part in curve.groupby(["model", "percent"], sort=False):
+        of = part.set_index("metric").loc[metrics]
+        behind = of.loc["cohen_kappa", ["behind_full", "behind_full_low", "behind_full_high"]]
+        values = map(spread, of["value"], of["sd"])
+        tasks = f"{part['n_tasks'].iloc[0]:,}"
+        rows.append([model, f"{percent} %", tasks, *values, number(behind.iloc[0])])
+        ends = map(interval, of["low"], of["high"])
+        rows.append([model, "", "", *ends, interval(*behind.iloc[1:])])
+    heads = [MAIN.get(metric, metric) for metric in metrics]
+    columns = ["model", "Learnt from", "Tasks", *heads, "Behind"]
+    return booktabs(pd.DataFrame(rows, columns=columns), notes, "model")
 
 
 def reliability_table(reliability: pd.DataFrame) -> str:

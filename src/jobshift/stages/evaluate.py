@@ -185,16 +185,23 @@ def read_tasks(folder: Path, classes: list[str], raters: list[str]) -> pd.DataFr
 
 
 def read_predictions(
-    key: Run, tasks: pd.DataFrame, classes: list[str], learnt_from: str = ""
+    key: Run,
+    tasks: pd.DataFrame,
+    classes: list[str],
+    learnt_from: str = "",
+    percent: int = 100,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Class numbers [tasks] and probabilities [tasks × classes], in the order of `tasks`.
 
-    `learnt_from` is the rater that the run learnt from, empty for the study's own.
+    `learnt_from` is the rater that the run learnt from, empty for the study's own; `percent` how many
+    percent of the training tasks it learnt from.
     """
     model, seed, split = key
     name, command = f"{split}-{seed}", f"jobshift train model={model} split={split} seed={seed}"
     if learnt_from:
         name, command = f"{name}-{learnt_from}", f"{command} learn_from={learnt_from}"
+    if percent < 100:
+        name, command = f"{name}-{percent}", f"{command} train_share={percent / 100:g}"
     path = Path("models", model, name, "predictions.parquet")
     shares = [f"p_{name}" for name in classes]
     frame = read_columns(path, ["id", "fold", "part", "predicted", *shares], command)

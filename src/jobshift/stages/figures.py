@@ -5,7 +5,8 @@ drawn_from.json (figure → SHA-256 of each table that its caption names), by wh
 stale figure. A figure for
 which the study has nothing to show is left out, and the log says so: learning curves without
 networks, the effect of the split without a contrast, agreement of raters without a second rater,
-the top occupations where fewer than two are large.
+the top occupations where fewer than two are large, accuracy against cost where nobody measured the
+costs, the need of labelled tasks where no model learned from a part of them.
 """
 
 import logging
@@ -60,6 +61,21 @@ NEEDED = {
         "evaluate",
         [*RUN, "fold", "epoch", "step", "train_loss", "val_loss", "val_cohen_kappa"],
     ),
+    # Without measured costs their columns are empty, without a learning curve its table is.
+    "comparison": (
+        "compare",
+        [
+            *("model", "seeds", "cohen_kappa", "cohen_kappa_low", "cohen_kappa_high"),
+            *("training_seconds", "rating_texts_per_second", "threads"),
+        ],
+    ),
+    "learning_curve": (
+        "compare",
+        [
+            *("model", "percent", "seeds", "n_tasks", "metric", "value", "low", "high", "sd"),
+            "behind_full",
+        ],
+    ),
     "reliability": ("evaluate", ["level", "variable", "raters", "measure", "value", "n"]),
     # These are empty where the study has not fetched what they compare with.
     "validity": (
@@ -102,7 +118,19 @@ NEEDED = {
     ),
 }
 # Read as text: names, codes, and ordinal numbers.
-TEXT = ("model", "rater", "label", "predicted", "soc", "code", "major_group", "fifth", "release")
+TEXT = (
+    "model",
+    "model_a",
+    "model_b",
+    "rater",
+    "label",
+    "predicted",
+    "soc",
+    "code",
+    "major_group",
+    "fifth",
+    "release",
+)
 
 
 @dataclass
@@ -144,7 +172,13 @@ def drawings(
     config: Config, tables: dict[str, pd.DataFrame]
 ) -> "dict[str, Callable[[], style.Drawing]]":
     """Name of each figure that this study has → what draws it."""
-    from jobshift.report import exposure_figures, growth_figures, model_figures, validity_figures
+    from jobshift.report import (
+        comparison_figures,
+        exposure_figures,
+        growth_figures,
+        model_figures,
+        validity_figures,
+    )
 
     own = {
         name: table[table["rater"] == config.rater].drop(columns="rater").reset_index(drop=True)
@@ -164,7 +198,7 @@ def drawings(
     }
     # Raters stand beside the models, but give no probabilities.
     with_probabilities = {
-        model: name for model, name in models.items() if model in config.study.models
+        model: name for model, name in models.items() if model in config.study.all_models()
     }
     how = basis(config, tables["exposure_major_groups"])
     exposure, agreement = exposure_figures, model_figures
@@ -193,6 +227,12 @@ def drawings(
         ),
         "learning_curves": lambda: agreement.learning_curves(history, models),
         "split_effect": lambda: agreement.split_effect(metrics, trained),
+        "accuracy_cost": lambda: comparison_figures.accuracy_cost(
+            tables["comparison"], config.names
+        ),
+        "learning_curve": lambda: comparison_figures.learning_curve(
+            tables["learning_curve"], config.names
+        ),
         "rater_agreement": lambda: agreement.rater_agreement(raters),
         "validity": lambda: validity_figures.heat_map(whole, config.names),
         "changes_by_major_group": lambda: validity_figures.by_major_group(
@@ -229,6 +269,16 @@ def drawings(
             f"history.csv has no network on the {model_figures.PRIMARY} split",
         ),
         ("split_effect", metrics["split"].nunique() < 2, "the study has one split"),
+        (
+            "accuracy_cost",
+            comparison_figures.with_costs(tables["comparison"]).empty,
+            "comparison.csv has no costs; benchmarks/model_costs.py measures them",
+        ),
+        (
+            "learning_curve",
+            comparison_figures.of_kappa(tables["learning_curve"]).empty,
+            "learning_curve.csv has no model that learned from a part of the tasks",
+        ),
         ("rater_agreement", raters.empty, "reliability.csv is empty, there is one rater"),
         ("validity", whole.empty, "validity.csv is empty"),
         ("changes_by_major_group", changes.empty, "changes_summary.csv is empty"),
@@ -253,9 +303,9 @@ def with_values(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["rater"].isin(table.loc[table["value"].notna(), "rater"])]
 
 
-def read_table(name: str) -> pd.DataFrame:
+def read_table(name: str, needed: dict[str, tuple[str, list[str]]] = NEEDED) -> pd.DataFrame:
     """A table of reports/tables/; JobshiftError with the stage that makes it where it lacks."""
-    stage, columns = NEEDED[name]
+    stage, columns = needed[name]
     path = TABLES / f"{name}.csv"
     if not path.is_file():
         raise JobshiftError(f"{path}: there is no such table; make it with `jobshift {stage}`")

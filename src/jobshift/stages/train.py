@@ -389,7 +389,8 @@ def fit_network(
         network = Encoder(section(config, "encoder"), classes, config.lora, kept)
         inputs = tokens
         if config.encoder.cache_frozen:
-            inputs = FrozenOutputs(network, tokens, sorted_batches(tokens.lengths, 64))
+            batches = sorted_batches(tokens.lengths, 64)
+            inputs = FrozenOutputs(network, tokens, batches, keep=True)
     rows = {part: np.flatnonzero(everything["part"] == part) for part in parts}
     number = {name: n for n, name in enumerate(classes)}
 

@@ -1,0 +1,101 @@
+"""page: the comparison of the models as reports/comparison.html, which opens offline.
+
+Made from the tables of evaluate and compare and from the figures, all of which lie inside the page.
+Figures that were drawn from other tables than those that lie there now are refused.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import MISSING, OmegaConf
+
+from jobshift.config import DataConfig, Study
+from jobshift.errors import JobshiftError
+from jobshift.outputs import complete_file
+from jobshift.report.page import TABLES as SHOWN
+from jobshift.report.page import Facts, Image, page
+from jobshift.report.paper import CAPTIONS, check_figures, read_json, sha256
+from jobshift.stages.figures import FIGURES, RUN, TABLES, read_table
+
+log = logging.getLogger(__name__)
+
+PAGE = Path("reports/comparison.html")
+NAMES = Path("conf/figures.yaml")
+ESTIMATE = ["value", "low", "high"]
+# Table → the stage that makes it and the columns that the page cannot do without.
+NEEDED = {
+    "comparison": (
+        "compare",
+        [
+            *("model", "seeds", "cohen_kappa", "cohen_kappa_sd", "cohen_kappa_low"),
+            *("cohen_kappa_high", "behind_best", "behind_best_low", "behind_best_high"),
+            *("behind_best_p_holm", "parameters_total", "parameters_trained", "training_seconds"),
+            *("training_texts_per_second", "peak_memory_mb", "rating_texts_per_second"),
+            *("size_mb", "threads"),
+        ],
+    ),
+    "comparisons": (
+        "evaluate",
+        ["split", "metric", "model_a", "model_b", "difference", "low", "high", "p_holm"],
+    ),
+    "learning_curve": (
+        "compare",
+        [
+            *("model", "percent", "seeds", "n_tasks", "metric", *ESTIMATE, "sd"),
+            *("behind_full", "behind_full_low", "behind_full_high"),
+        ],
+    ),
+    "metrics": (
+        "evaluate",
+        [*RUN, "metric", *ESTIMATE, "draws", "n_tasks", "n_groups", "n_occupations"],
+    ),
+}
+
+
+@dataclass
+class Config:
+    """Schema of `conf/page.yaml`, which documents the keys."""
+
+    study: Study = MISSING
+    data: DataConfig = MISSING
+    figures: list[str] = field(default_factory=list)
+
+
+def run(config: Config) -> None:
+    """Write reports/comparison.html; JobshiftError where a table is missing or a figure is stale."""
+    tables = {name: read_table(name, NEEDED) for name in SHOWN}
+    if tables["comparison"].empty:
+        raise JobshiftError(
+            f"{TABLES / 'comparison.csv'} has no model; make it again with `jobshift compare`"
+        )
+    check_figures(FIGURES, TABLES)
+    study, raters = config.study, config.data.raters
+    facts = Facts(
+        study=study.name,
+        data=config.data.title,
+        rater=raters.get(study.rater, study.rater),
+        seeds=study.seeds,
+        names=OmegaConf.to_object(OmegaConf.load(NAMES)["names"]),
+        others=[rater for rater in raters if rater != study.rater],
+        hashes={name: sha256(TABLES / f"{name}.csv") for name in SHOWN},
+    )
+    text = page(facts, tables, images(config.figures))
+    with complete_file(PAGE) as partial:
+        partial.write_text(text, encoding="utf-8", newline="\n")
+    log.info("%s, %.0f kB", PAGE, len(text.encode()) / 1000)
+
+
+def images(names: list[str]) -> list[Image]:
+    """Those of the figures that the study has drawn."""
+    captions = read_json(FIGURES / CAPTIONS)
+    found = []
+    for name in names:
+        path = FIGURES / f"{name}.png"
+        if name not in captions:
+            log.info("left out %s: the study has no such figure", name)
+            continue
+        if not path.is_file():
+            raise JobshiftError(f"{path} is missing; draw the figures with `jobshift figures`")
+        found.append(Image(name, captions[name], path.read_bytes()))
+    return found
