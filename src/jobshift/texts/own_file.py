@@ -394,35 +394,50 @@ def check_labels(given: pd.Series, where, labels: list[str], problems: list[str]
     """Labels that are one label in two forms, rare, unknown or alone; `given` has no missing ones."""
     folded = given.map(fold)
     forms = given.groupby(folded).unique()
-    for spellings in forms[forms.map(len) > 1]:
+    twins = forms[forms.map(len) > 1].tolist()
+    for spellings in twins[:SHOWN]:
         said = ", ".join(f"{spelt!r} ({where(given == spelt)})" for spelt in first(spellings))
         problems.append(
             f"labels that differ only in case, white space or width: {said}; write them alike"
         )
-    counts = folded.value_counts()
-    for once in sorted(counts.index[counts == 1]):
+    if len(twins) > SHOWN:
+        problems.append(f"{len(twins) - SHOWN} more labels are written in several ways, too")
+    once = given[~folded.duplicated(keep=False)]
+    if len(once):
+        said = ", ".join(f"'{name}'" for name in first(once)) + more(once)
         problems.append(
-            f"{where(folded == once)}: the only example of the class '{given[folded == once].iloc[0]}', "
-            "which cannot be both learnt and tested; add examples or leave it out"
+            f"{where(given.isin(once))}: the only {'example' if len(once) == 1 else 'examples'} of "
+            f"{'class' if len(once) == 1 else 'classes'} {said}, which cannot be both learnt and tested; "
+            "add more or leave it out"
         )
-    if len(counts) == 1:
+    if len(forms) == 1:
         problems.append(
             f"all labels are '{given.iloc[0]}'; a classifier needs at least two classes"
         )
     if labels:
-        listed = {fold(label): label for label in labels}
-        for name in [each for each in first(given) if each not in labels]:
-            twins = [each for each in forms[fold(name)] if each in labels]
-            if twins:
-                continue  # said above
-            near = difflib.get_close_matches(fold(name), list(listed), n=1)
-            hint = f"; did you mean '{listed[near[0]]}'?" if near else ""
-            problems.append(
-                f"{where(given == name)}: the label '{name}' is none of data.labels{hint}"
-            )
-        for label in labels:
-            if fold(label) not in forms.index:
-                problems.append(f"data.labels has '{label}', but no row has it; take it out")
+        check_listed(given, forms, where, labels, problems)
+
+
+def check_listed(
+    given: pd.Series, forms: pd.Series, where, labels: list[str], problems: list[str]
+) -> None:
+    """Labels that the config lists and no row has, and the reverse; `forms`: folded label → spellings."""
+    listed = {fold(label): label for label in labels}
+    # Those that also stand in the file as the config has them are said to be written in two ways.
+    unknown = [
+        name
+        for name in given.unique()
+        if name not in labels and not set(labels) & set(forms[fold(name)])
+    ]
+    for name in unknown[:SHOWN]:
+        near = difflib.get_close_matches(fold(name), list(listed), n=1)
+        hint = f"; did you mean '{listed[near[0]]}'?" if near else ""
+        problems.append(f"{where(given == name)}: the label '{name}' is none of data.labels{hint}")
+    if len(unknown) > SHOWN:
+        problems.append(f"{len(unknown) - SHOWN} more labels are none of data.labels")
+    for label in labels:
+        if fold(label) not in forms.index:
+            problems.append(f"data.labels has '{label}', but no row has it; take it out")
 
 
 def check_texts(cells: pd.DataFrame, where, warnings: list[str]) -> None:
