@@ -6,10 +6,10 @@ Trains the models (by default all of params.yaml) for real on fold 0 of the purg
 of its own, one after another. A row is written as soon as its model is done; rows of other models stay.
 Run the stages prepare and tokenize first. In the study's folder nothing but reports/costs.csv changes.
 
-- training_seconds: fitting, with what is done once (running frozen layers, embedding texts: never read from
-  data/features/) and validation after epochs; without imports, reading data and loading pretrained weights, and without the teacher of a
-  student. Only what training needs is embedded: the study's own runs also do it for the parts that are
-  only predicted.
+- training_seconds: fitting, with what is done once (running frozen layers, embedding texts; nothing is
+  taken from data/features/) and validation after epochs. Without imports, reading data, loading pretrained
+  weights, and the teacher of a student. Only what training needs is embedded: the study's own runs also
+  embed the parts that are only predicted.
 - training_texts: texts learned from in an epoch; epochs: those that were run, 1 for models without.
 - peak_memory_mb: the largest resident set of the training process.
 - rating_texts_per_second: texts of the test part, from raw text to probabilities, after a warm-up.
