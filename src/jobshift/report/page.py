@@ -378,8 +378,9 @@ def method(comparison: pd.DataFrame, primary: pd.DataFrame, metrics: pd.DataFram
             (
                 "Training",
                 "Seconds of fitting with one-off passes, such as embedding the texts, and validation "
-                "after epochs, without starting Python and reading the data. Texts per second: training "
-                "texts times epochs by these seconds.",
+                "after epochs, without starting Python and reading the data (comparison.csv says how "
+                "many of them are spent once for all runs). Texts per second: training texts times "
+                "epochs by these seconds.",
             ),
             (
                 "Rating",

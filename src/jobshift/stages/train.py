@@ -75,6 +75,11 @@ def check(config: RunConfig) -> None:
             f"conf/model/{config.model.name}.yaml: model.kind is '{config.model.kind}'; choose one of "
             f"{', '.join((*BASELINES, *NETWORKS))}"
         )
+    if not config.output or Path(config.output).is_absolute() or ".." in Path(config.output).parts:
+        raise JobshiftError(
+            f"output is '{config.output}'; name a folder within the study, such as runs/first, as its "
+            "name is also that of the run's checkpoints"
+        )
     if config.fit_on not in FIT_ON:
         raise JobshiftError(f"fit_on is '{config.fit_on}'; choose train or all")
     raters = config.data.raters
@@ -199,6 +204,8 @@ def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
     has not rated; the test part is as it is.
     """
     file = fold / f"{part}.parquet"
+    if not file.is_file():
+        raise JobshiftError(f"{file} is missing; run the stage prepare again")
     rows = pd.read_parquet(file)
     if config.learn_from and part != "test":
         rows = relabelled(rows, config.learn_from, list(config.data.labels), file)
