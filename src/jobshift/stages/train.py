@@ -48,6 +48,9 @@ def run(config: RunConfig, callbacks: Sequence = ()) -> None:
         raise JobshiftError(
             f"{split} is missing or empty; run the stage prepare, or choose another split"
         )
+    for file in (fold / f"{part}.parquet" for fold in folds for part in PARTS):
+        if not file.is_file():
+            raise JobshiftError(f"{file} is missing; run the stage prepare again")
     name = f"{config.model.name}/{run_name(config, config.seed)}"
     scratch = CHECKPOINTS / config.output / name
     claim(scratch, fingerprint(config, folds))
@@ -204,8 +207,6 @@ def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
     has not rated; the test part is as it is.
     """
     file = fold / f"{part}.parquet"
-    if not file.is_file():
-        raise JobshiftError(f"{file} is missing; run the stage prepare again")
     rows = pd.read_parquet(file)
     if config.learn_from and part != "test":
         rows = relabelled(rows, config.learn_from, list(config.data.labels), file)
