@@ -347,6 +347,21 @@ def test_killed_training_resumes_and_ends_with_the_same_bytes(prepared: Path):
     assert hashes("models/minilm") == whole
 
 
+def test_a_run_that_a_scheduler_stops_says_so_and_does_not_end_with_0(prepared: Path):
+    code = KILL.replace("SIGKILL", "SIGTERM")
+    stopped = subprocess.run(
+        [sys.executable, "-c", code, "train", "model=lstm", "training.log_every=2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert stopped.returncode == 143  # 128 + 15, as a shell says it
+    assert "stopped by SIGTERM; the same command goes on" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not Path("models/lstm").exists()
+    assert Path("checkpoints/models/lstm/purged-0/0/epochs/last.ckpt").is_file()
+
+
 def test_a_changed_config_does_not_resume(prepared: Path):
     arguments = ["model=minilm", "training.epochs=4", "training.log_every=2"]
     command = [sys.executable, "-c", KILL, "train", *arguments]
