@@ -6,10 +6,12 @@ Trains the models (by default all of params.yaml) for real on fold 0 of the purg
 of its own, one after another. A row is written as soon as its model is done; rows of other models stay.
 Run the stages prepare and tokenize first. In the study's folder nothing but reports/costs.csv changes.
 
-- training_seconds: fitting, with what is done once (running frozen layers, embedding texts: never read from
-  data/features/) and validation after epochs; without imports, reading data and loading pretrained weights, and without the teacher of a
-  student. Only what training needs is embedded: the study's own runs also do it for the parts that are
-  only predicted.
+- training_seconds: fitting, with what is done once (running frozen layers, embedding texts; nothing is
+  taken from data/features/) and validation after epochs. Without imports, reading data, loading pretrained
+  weights, and the teacher of a student. Only what training needs is embedded: the study's own runs also
+  embed the parts that are only predicted.
+- once_seconds: the part of training_seconds that is spent once for all runs, as they find what frozen
+  layers gave in data/features/.
 - training_texts: texts learned from in an epoch; epochs: those that were run, 1 for models without.
 - peak_memory_mb: the largest resident set of the training process.
 - rating_texts_per_second: texts of the test part, from raw text to probabilities, after a warm-up.
@@ -48,6 +50,7 @@ COLUMNS = [
     "training_texts",
     "epochs",
     "training_seconds",
+    "once_seconds",
     "training_texts_per_second",
     "peak_memory_mb",
     "rating_texts_per_second",
@@ -79,7 +82,7 @@ def measure(config: RunConfig, threads: int) -> dict:
         torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        spent = SimpleNamespace(seconds=0.0)
+        spent = SimpleNamespace(seconds=0.0, once=0.0)
         if network:
             time_network(spent)
             model, _, history = train.fit_network(config, fold, parts, scratch, None)
@@ -105,8 +108,9 @@ def measure(config: RunConfig, threads: int) -> dict:
         "parameters_trained": trained,
         "training_texts": texts,
         "epochs": epochs,
-        "training_seconds": spent.seconds,
-        "training_texts_per_second": texts * epochs / spent.seconds,
+        "training_seconds": spent.seconds + spent.once,
+        "once_seconds": spent.once,
+        "training_texts_per_second": texts * epochs / (spent.seconds + spent.once),
         "peak_memory_mb": memory,
         "rating_texts_per_second": speed,
         "size_mb": size / MB,
@@ -114,8 +118,8 @@ def measure(config: RunConfig, threads: int) -> dict:
     }
 
 
-def add_time(spent: SimpleNamespace, owner, name: str) -> None:
-    """Let every call of `owner`.`name` add its time to `spent`.seconds."""
+def add_time(spent: SimpleNamespace, owner, name: str, kind: str = "seconds") -> None:
+    """Let every call of `owner`.`name` add its time to `spent`.`kind`."""
     function = getattr(owner, name)
 
     def timed(*arguments, **options):
@@ -123,7 +127,7 @@ def add_time(spent: SimpleNamespace, owner, name: str) -> None:
         try:
             return function(*arguments, **options)
         finally:
-            spent.seconds += time.perf_counter() - start
+            setattr(spent, kind, getattr(spent, kind) + time.perf_counter() - start)
 
     setattr(owner, name, timed)
 
@@ -138,7 +142,7 @@ def time_network(spent: SimpleNamespace) -> None:
     from jobshift.models import encoder, training
 
     compute_anew(encoder)
-    add_time(spent, encoder, "FrozenOutputs")
+    add_time(spent, encoder, "FrozenOutputs", "once")
     add_time(spent, training, "fit")
 
 
@@ -166,7 +170,7 @@ def time_baseline(
         AutoModel.from_pretrained = functools.cache(AutoModel.from_pretrained)
         embedded(config, rows.head(1), scratch)
         probe.sentences = lambda *_: embedded(config, rows, scratch)
-        add_time(spent, probe, "sentences")
+        add_time(spent, probe, "sentences", "once")
 
 
 def embedded(config: RunConfig, rows: pd.DataFrame, scratch: Path) -> dict[str, np.ndarray]:
@@ -282,7 +286,14 @@ def sum_of_members(config: RunConfig) -> dict:
         )
     row = {name: number(value) for name, value in found.iloc[0].items()}
     row["model"] = config.model.name
-    for name in ("parameters_total", "parameters_trained", "training_seconds", "size_mb"):
+    summed = (
+        "parameters_total",
+        "parameters_trained",
+        "training_seconds",
+        "once_seconds",
+        "size_mb",
+    )
+    for name in summed:
         row[name] *= count
     for name in ("training_texts_per_second", "rating_texts_per_second"):
         row[name] /= count

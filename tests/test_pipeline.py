@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -67,8 +68,8 @@ def test_the_study_runs_repeats_to_the_byte_and_reruns_only_what_an_edit_touches
     file.write_text(file.read_text().replace("lr: 1.0e-4", "lr: 3.0e-4"))
     changed = ran(command("dvc", "repro"))
     assert changed[0] == "train@minilm-0"
-    follows = {"evaluate", "aggregate", "validity", "changes", "growth", "transfer"}
-    assert set(changed) <= {"train@minilm-0", *follows, "figures", "paper"}
+    follows = {"evaluate", "aggregate", "validity", "changes", "growth", "transfer", "compare"}
+    assert set(changed) <= {"train@minilm-0", *follows, "figures", "paper", "page"}
     assert "evaluate" in changed
 
     # The first study again, with nothing kept: the same lock file, so the same bytes everywhere.
@@ -76,8 +77,8 @@ def test_the_study_runs_repeats_to_the_byte_and_reruns_only_what_an_edit_touches
     made = ("data", "models", "reports/figures", "reports/tables", ".dvc/cache", ".dvc/tmp")
     for path in made:
         shutil.rmtree(path)
-    Path("reports/paper.pdf").unlink()
-    Path("dvc.lock").unlink()
+    for path in ("reports/paper.pdf", "reports/comparison.html", "dvc.lock"):
+        Path(path).unlink()
     assert ran(command("dvc", "repro")) == ran(first)
     assert Path("dvc.lock").read_bytes() == lock
 
@@ -85,14 +86,35 @@ def test_the_study_runs_repeats_to_the_byte_and_reruns_only_what_an_edit_touches
 def test_an_experiment_selects_models_from_the_command_line(repository: Path):
     command("git", "add", "-A")
     command("git", "commit", "-qm", "The tiny study")
-    command(
-        "dvc", "exp", "run", "-S", "models=[majority,tfidf]", "-S", "contrast.splits=[random]",
-        "-S", "contrast.models=[tfidf]", "-S", "conf/model/tfidf.yaml:tfidf.C=1.0",
-    )  # fmt: skip
+    chosen = [
+        *("models=[majority,tfidf]", "seeds=[0,1]", "contrast.splits=[random]"),
+        *("contrast.models=[tfidf]", "conf/model/tfidf.yaml:tfidf.C=1.0", "derived.base=tfidf"),
+        *("derived.models=[ensemble]", "conf/model/ensemble.yaml:ensemble.model=tfidf"),
+        *("conf/model/ensemble.yaml:ensemble.seeds=[0,1]", "learning_curve.models=[tfidf]"),
+        "learning_curve.percents=[25]",
+    ]
+    done = command("dvc", "exp", "run", *(word for each in chosen for word in ("-S", each)))
     metrics = json.loads(Path("reports/metrics.json").read_text())
-    assert list(metrics) == ["majority", "tfidf"]
+    assert list(metrics) == ["majority", "tfidf", "ensemble"]
     assert list(metrics["tfidf"]["0"]) == ["purged", "random"]
     assert yaml.safe_load(Path("conf/model/tfidf.yaml").read_text())["tfidf"]["C"] == 1.0
     assert "learning_curves" not in {path.stem for path in Path("reports/figures").iterdir()}
+    # What the ensemble is made of was trained before it.
+    order = ran(done)
+    assert max(order.index(f"train@tfidf-{seed}") for seed in (0, 1)) < min(
+        order.index(f"train_derived@ensemble-{seed}") for seed in (0, 1)
+    )
+    table = pd.read_csv("reports/tables/comparison.csv").set_index("model")
+    assert set(table.index) == {"majority", "tfidf", "ensemble"}
+    # Two runs of TF-IDF are the same, and so is their mean.
+    assert table["cohen_kappa"]["ensemble"] == table["cohen_kappa"]["tfidf"] > 0
+    assert set(table["cohen_kappa_sd"]) == {0} and set(table["seeds"]) == {2}
+    assert table["size_mb"].dropna().to_dict() == {"tfidf": 0.1}
+    curve = pd.read_csv("reports/tables/learning_curve.csv")
+    few, every = (curve[curve["percent"] == percent] for percent in (25, 100))
+    assert few["n_tasks"].between(40, 60).all() and (every["n_tasks"] > 180).all()
+    assert Path("models/tfidf/purged-1-25/run.json").is_file()
+    page = Path("reports/comparison.html").read_text()
+    assert "The study default compares 3 models" in page and "TF-IDF + logistic" in page
     shown = command("dvc", "exp", "show", "--csv")
     assert "cohen_kappa" in shown

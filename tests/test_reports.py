@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 RUNS = {
     "dvc.lock": ROOT / "reports",
     "reports/published/dvc.lock": ROOT / "reports" / "published",
+    "reports/comparison/dvc.lock": ROOT / "reports" / "comparison",
 }
 
 
@@ -47,9 +49,31 @@ def test_no_report_is_there_that_no_stage_made(folder: Path):
         "references.bib",
         "params.yaml",
         "dvc.lock",
+        "costs.csv",  # measured by benchmarks/model_costs.py
     }
+    studies = {"published", "comparison", "sweeps"}
     for file in folder.rglob("*"):
         path = Path("reports") / file.relative_to(folder)
-        if file.is_dir() or path.parts[1] in {"published", *written}:
+        if file.is_dir() or path.parts[1] in studies | written:
             continue
         assert any(path == out or out in path.parents for out in made), file
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "reports" / "sweeps").glob("*/best.yaml")))
+def test_a_tuned_model_is_the_best_trial_of_its_sweep(file: Path):
+    best = yaml.safe_load(file.read_text())
+    sweep = yaml.safe_load((ROOT / "conf" / "sweep" / f"{best['sweep']}.yaml").read_text())
+    trials = pd.read_csv(file.parent / "trials.csv").set_index("trial")
+    assert len(trials) == best["of"] == sweep["trials"] >= 20
+    values = trials[best["objective"]]
+    assert best["value"] == values.max() == values[best["trial"]]
+    # Trial 0 is the model's file as it was set by hand.
+    assert values.max() >= values[0]
+    tuned = yaml.safe_load((ROOT / "conf" / "model" / f"{best['tuned_model']}.yaml").read_text())
+    for path, value in best["parameters"].items():
+        section, key = path.split(".")
+        assert tuned[section][key] == value == type(value)(trials[path][best["trial"]]), path
+
+
+def test_there_is_a_sweep():
+    assert list((ROOT / "reports" / "sweeps").glob("*/best.yaml"))

@@ -12,14 +12,14 @@ from tiny_study import ROOT
 COSTS = Path("reports/costs.csv")
 COLUMNS = (
     "data,model,parameters_total,parameters_trained,training_texts,epochs,training_seconds,"
-    "training_texts_per_second,peak_memory_mb,rating_texts_per_second,size_mb,threads"
+    "once_seconds,training_texts_per_second,peak_memory_mb,rating_texts_per_second,size_mb,threads"
 )
 # Made up: of a model that is not measured here, the members of an ensemble, and one to be replaced.
 OLDER = {
-    "minilm": "onet,minilm,100,50,200,2,10,40,900,60.5,1.25,1",
-    "zebra": "other,zebra,1,1,1,1,1.50,1,1,1,1,1",
+    "minilm": "onet,minilm,100,50,200,2,10,0,40,900,60.5,1.25,1",
+    "zebra": "other,zebra,1,1,1,1,1.50,0,1,1,1,1,1",
 }
-MAJORITY = "onet,majority,99999,1,1,1,1,1,1,1,1,1"
+MAJORITY = "onet,majority,99999,1,1,1,1,0,1,1,1,1,1"
 
 
 def costs(*arguments: str) -> subprocess.CompletedProcess:
@@ -54,10 +54,14 @@ def test_models_are_measured_and_other_rows_stay(prepared: Path):
     assert [line.split(",")[1] for line in lines[1:]] == names
     assert OLDER["minilm"] in lines and OLDER["zebra"] in lines
     # Three members: 3 × 100, 3 × 50, 3 × 10 s, 40 / 3 = 13.33, the memory of one, 60.5 / 3 = 20.17, 3 × 1.25.
-    assert lines[1] == "onet,ensemble,300,150,200,2,30,13.33,900,20.17,3.75,1"
+    assert lines[1] == "onet,ensemble,300,150,200,2,30,0,13.33,900,20.17,3.75,1"
 
     rows = pd.read_csv(COSTS).set_index("model").loc[models[:1] + models[2:5]]
-    assert (rows.drop(columns="data") > 0).all(axis=None)
+    assert (rows.drop(columns=["data", "once_seconds"]) > 0).all(axis=None)
+    # Only the probe has something that is done once.
+    once = rows["once_seconds"]
+    assert 0 < once["minilm_probe"] < rows["training_seconds"]["minilm_probe"]
+    assert (once.drop("minilm_probe") == 0).all()
     train = len(pd.read_parquet("data/prepared/onet/purged/0/train.parquet"))
     assert rows["training_texts"].tolist() == 4 * [train]
     assert rows["epochs"].tolist() == [1, 1, 1, 2]
@@ -82,6 +86,7 @@ def test_models_are_measured_and_other_rows_stay(prepared: Path):
 
 
 def test_what_cannot_be_measured_is_one_sentence(prepared: Path):
+    COSTS.unlink()
     unknown = costs("--models", "majority", "minilm_lstm")
     assert unknown.returncode == 1
     assert unknown.stderr.startswith(

@@ -30,6 +30,7 @@ COST = {
     "training_texts": "14000",
     "epochs": "3",
     "training_seconds": "420.5",
+    "once_seconds": "20.5",
     "training_texts_per_second": "99.881",
     "peak_memory_mb": "1810.25",
     "rating_texts_per_second": "230.04",

@@ -33,6 +33,8 @@ ALL = [
     "confusion_matrices",
     "learning_curves",
     "split_effect",
+    "accuracy_cost",
+    "learning_curve",
     "rater_agreement",
 ]
 
@@ -170,6 +172,37 @@ def model_tables(study: Study) -> dict[str, pd.DataFrame]:
     }
 
 
+def comparison_tables() -> dict[str, pd.DataFrame]:
+    """Costs of two models, and what one of them makes of a part of the tasks."""
+    comparison = pd.DataFrame(
+        {
+            "model": ["net", "word_list"],
+            "seeds": 2,
+            "cohen_kappa": [0.6, 0.5],
+            "cohen_kappa_low": [0.5, 0.4],
+            "cohen_kappa_high": [0.7, 0.6],
+            "training_seconds": [90.0, 0.5],
+            "rating_texts_per_second": [100.0, 9000.0],
+            "threads": 2,
+        }
+    )
+    curve = pd.DataFrame(
+        {
+            "model": "net",
+            "percent": [10, 100],
+            "seeds": 2,
+            "n_tasks": [40, 400],
+            "metric": "cohen_kappa",
+            "value": [0.3, 0.6],
+            "low": [0.2, 0.5],
+            "high": [0.4, 0.7],
+            "sd": 0.02,
+            "behind_full": [0.3, np.nan],
+        }
+    )
+    return {"comparison": comparison, "learning_curve": curve}
+
+
 def write(tables: dict[str, pd.DataFrame]) -> None:
     for name, table in tables.items():
         write_csv(table, Path("reports/tables", f"{name}.csv"))
@@ -178,7 +211,7 @@ def write(tables: dict[str, pd.DataFrame]) -> None:
 @pytest.fixture
 def tables(tmp_path, monkeypatch) -> dict[str, pd.DataFrame]:
     monkeypatch.chdir(tmp_path)
-    tables = exposure_tables() | model_tables(config().study)
+    tables = exposure_tables() | model_tables(config().study) | comparison_tables()
     # This study has fetched nothing to compare with; what is drawn of it otherwise, tests/report tells.
     for name, (stage, columns) in figures.NEEDED.items():
         if stage in ("validity", "changes", "growth"):
@@ -217,7 +250,9 @@ def test_every_figure_and_the_same_bytes_again(tables, monkeypatch):
     captions = json.loads(first["captions.json"])
     assert list(captions) == ALL
     for name, caption in captions.items():
-        assert re.search(r"Drawn from \w+\.csv.* \(stage (aggregate|evaluate)\)\.$", caption), name
+        assert re.search(
+            r"Drawn from \w+\.csv.* \(stage (aggregate|evaluate|compare)\)\.$", caption
+        ), name
     for name in ALL:
         content = first[f"{name}.pdf"]
         assert b"/Type3" not in content
@@ -272,6 +307,17 @@ def test_a_study_of_one_model_and_one_split_leaves_figures_out(tables, drawn, ca
     for name in left_out:
         assert f"left out {name}: " in caplog.text
     assert set(json.loads(Path("reports/figures/captions.json").read_text())) == set(drawn)
+
+
+def test_without_costs_and_parts_of_the_tasks_their_figures_are_left_out(tables, drawn, caplog):
+    costs = ["training_seconds", "rating_texts_per_second", "threads"]
+    comparison = tables["comparison"].assign(**dict.fromkeys(costs, np.nan))
+    write({"comparison": comparison, "learning_curve": tables["learning_curve"][:0]})
+    with caplog.at_level("INFO"):
+        run(config())
+    assert not {"accuracy_cost", "learning_curve"} & set(drawn)
+    assert "left out accuracy_cost: comparison.csv has no costs; benchmarks/" in caplog.text
+    assert "left out learning_curve: learning_curve.csv has no model" in caplog.text
 
 
 def test_without_large_occupations_their_figure_is_left_out(tables, drawn, caplog):

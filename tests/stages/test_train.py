@@ -276,6 +276,9 @@ def test_tasks_that_the_rater_has_not_rated_teach_nothing(prepared: Path):
     [
         (["learn_from=gpt4"], "learn_from is 'gpt4', but the data set onet was rated by rubric"),
         (["fit_on=test"], "fit_on is 'test'; choose train or all"),
+        (["output=/tmp/runs"], "output is '/tmp/runs'; name a folder within the study"),
+        (["output=../runs"], "output is '../runs'; name a folder within the study"),
+        (["output=''"], "output is ''; name a folder within the study"),
         (["train_share=0"], "train_share is 0; it must be above 0 and at most 1"),
         (["train_share=25"], "train_share is 25; it must be above 0"),
         (["+data.raters.Z=nobody", "learn_from=Z"], "no column label_Z"),
@@ -284,6 +287,12 @@ def test_tasks_that_the_rater_has_not_rated_teach_nothing(prepared: Path):
 def test_senseless_choices_of_what_to_learn_from_are_refused(prepared: Path, options, said: str):
     with pytest.raises(JobshiftError, match=said):
         jobshift("train", "model=majority", *options)
+
+
+def test_a_part_that_prepare_did_not_write_is_one_sentence(prepared: Path):
+    Path("data/prepared/onet/purged/0/near.parquet").unlink()
+    with pytest.raises(JobshiftError, match=r"near\.parquet is missing; run the stage prepare"):
+        jobshift("train", "model=majority")
 
 
 def test_with_pair_a_model_reads_the_activities_behind_the_text(prepared: Path):
@@ -336,6 +345,21 @@ def test_killed_training_resumes_and_ends_with_the_same_bytes(prepared: Path):
     assert "going on from the last finished epoch" in again.stderr
     assert "epoch 1/4" not in again.stderr
     assert hashes("models/minilm") == whole
+
+
+def test_a_run_that_a_scheduler_stops_says_so_and_does_not_end_with_0(prepared: Path):
+    code = KILL.replace("SIGKILL", "SIGTERM")
+    stopped = subprocess.run(
+        [sys.executable, "-c", code, "train", "model=lstm", "training.log_every=2"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert stopped.returncode == 143  # 128 + 15, as a shell says it
+    assert "stopped by SIGTERM; the same command goes on" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
+    assert not Path("models/lstm").exists()
+    assert Path("checkpoints/models/lstm/purged-0/0/epochs/last.ckpt").is_file()
 
 
 def test_a_changed_config_does_not_resume(prepared: Path):

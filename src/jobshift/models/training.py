@@ -8,6 +8,7 @@ finished epoch and ends with the same bytes as one that was not.
 
 import logging
 import math
+import signal
 import sys
 import time
 import warnings
@@ -21,6 +22,7 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics.classification import (
@@ -366,9 +368,14 @@ def fit(
         resume = checkpoints / "last.ckpt"
         if resume.is_file():
             logging.info("going on from the last finished epoch")
-        trainer.fit(
-            model, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True
-        )
+        try:
+            trainer.fit(
+                model, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True
+            )
+        except SIGTERMException:
+            # Lightning would end with 0, and a scheduler that stops a job would take it for finished.
+            logging.warning("stopped by SIGTERM; the same command goes on")
+            raise SystemExit(128 + signal.SIGTERM) from None
     state = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")[
         "state_dict"
     ]

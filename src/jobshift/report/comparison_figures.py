@@ -39,33 +39,40 @@ INTERVAL = "95 % interval, a bootstrap of leak groups"
 
 
 def with_costs(comparison: pd.DataFrame) -> pd.DataFrame:
-    """The models whose κ and costs are known."""
-    return comparison.dropna(subset=[KAPPA, *COSTS])
+    """The models whose κ and costs are known and which do not always say the same (κ is 0 for sure)."""
+    known = comparison.dropna(subset=[KAPPA, *COSTS])
+    return known[known[f"{KAPPA}_low"] < known[f"{KAPPA}_high"]]
 
 
-def accuracy_cost(comparison: pd.DataFrame, names: dict[str, str]) -> Drawing:
+def accuracy_cost(
+    comparison: pd.DataFrame, names: dict[str, str], coded: Sequence[str] = ()
+) -> Drawing:
     """κ of each model against its training time and against how fast it rates, both logarithmic.
 
     `comparison` has one row a model; those without costs are not drawn, and the caption tells how
-    many they are.
+    many they are. Models that need to be told a task's activities are `coded`: they are grey, and no
+    part of the Pareto front, as nobody has coded the activities of a new text.
     """
     shown = with_costs(comparison).sort_values(KAPPA, ascending=False, kind="stable")
+    free = ~shown["model"].isin(list(coded)).to_numpy()
+    colours = np.where(free, style.BLUE, style.GREY)
     figure = style.new_figure(style.FULL, max(3.3, KEY_LINE * len(shown) + 0.6))
     grid = figure.subplots(1, len(COSTS), sharey=True)
     fronts = {}
     for axes, (cost, (label, more)) in zip(grid, COSTS.items(), strict=True):
         x, y = shown[cost].clip(lower=FLOOR).to_numpy(float), shown[KAPPA].to_numpy(float)
-        on_front = pareto(x if more else 1 / x, y)
+        on_front = free.copy()
+        on_front[free] = pareto((x if more else 1 / x)[free], y[free])
         fronts[cost] = shown["model"][on_front]
         style.guides(axes, "both")
         axes.vlines(
             x, shown[f"{KAPPA}_low"], shown[f"{KAPPA}_high"],
-            color=style.BLUE, linewidth=0.7, alpha=0.4, zorder=2,
+            color=colours, linewidth=0.7, alpha=0.4, zorder=2,
         )  # fmt: skip
         line = np.flatnonzero(on_front)[np.argsort(x[on_front], kind="stable")]
         axes.plot(x[line], y[line], color=style.GREY, linewidth=0.7, zorder=2.2)
         axes.scatter(
-            x, y, s=14, linewidth=0.9, zorder=3, edgecolor=style.BLUE,
+            x, y, s=14, linewidth=0.9, zorder=3, edgecolor=colours,
             facecolor=[style.BLUE if each else "white" for each in on_front],
         )  # fmt: skip
         axes.set_xscale("log")
@@ -75,7 +82,7 @@ def accuracy_cost(comparison: pd.DataFrame, names: dict[str, str]) -> Drawing:
         powers(axes)
         axes.set_xlabel(label)
     lows, highs = shown[[f"{KAPPA}_low", KAPPA]], shown[[f"{KAPPA}_high", KAPPA]]
-    bottom, top = min(0.0, lows.min(axis=None)), highs.max(axis=None)
+    bottom, top = lows.min(axis=None), highs.max(axis=None)
     margin = 0.07 * (top - bottom)
     grid[0].set_ylim(bottom - margin, top + margin)
     grid[0].yaxis.set_major_formatter("{x:g}")
@@ -87,7 +94,7 @@ def accuracy_cost(comparison: pd.DataFrame, names: dict[str, str]) -> Drawing:
     for axes, cost in zip(grid, COSTS, strict=True):
         points = np.column_stack([shown[cost].clip(lower=FLOOR), shown[KAPPA]])
         style.label_points(axes, points, np.full(len(points), 2.4), numbers)
-    return Drawing(figure, cost_caption(comparison, shown, fronts, names))
+    return Drawing(figure, cost_caption(comparison, shown, fronts, names, shown["model"][~free]))
 
 
 def key(axes: Axes, texts: Sequence[str]) -> None:
@@ -102,13 +109,28 @@ def key(axes: Axes, texts: Sequence[str]) -> None:
 
 
 def cost_caption(
-    comparison: pd.DataFrame, shown: pd.DataFrame, fronts: dict, names: dict[str, str]
+    comparison: pd.DataFrame,
+    shown: pd.DataFrame,
+    fronts: dict,
+    names: dict[str, str],
+    coded: Sequence[str],
 ) -> str:
     """What the figure shows and on how many threads it was measured."""
-    lacking = len(comparison) - len(shown)
+    constant = comparison[comparison[f"{KAPPA}_low"] == comparison[f"{KAPPA}_high"]]["model"]
+    lacking = len(comparison) - len(shown) - len(constant)
     without = f" Left out, as their costs were not measured: {lacking}." if lacking else ""
+    if len(constant):
+        same = listed([names.get(model, model) for model in constant])
+        without += f" Left out, as they always say the same (κ = 0): {same}."
+    if len(coded):
+        told = listed([names.get(model, model) for model in coded])
+        without += (
+            f" Grey, and no part of the front: {told}; they read the activities that analysts have "
+            "coded for a task, which a new text does not have."
+        )
     threads = " or ".join(f"{n:g}" for n in sorted(set(shown["threads"].dropna())))
     with_threads = f" with {threads} thread{'' if threads == '1' else 's'}" if threads else ""
+    models = "model" if len(shown) == 1 else "models"
     averaged = " (mean over the seeds)" if shown["seeds"].max() > 1 else ""
     least = shown[list(COSTS)].min(axis=None)
     floored = f" Values below {FLOOR:g} are drawn there." if least < FLOOR else ""
@@ -116,11 +138,12 @@ def cost_caption(
     return (
         f"What agreement costs: Cohen's κ with the held-out labels on the {PRIMARY} split against the "
         f"seconds of training (left) and the texts that it rates per second (right), of "
-        f"{len(shown)} models, numbered from the highest κ{averaged}; vertical lines: {INTERVAL}. "
-        f"Filled dots on the thin line are the Pareto front: no other model is at least as good in "
-        f"both and better in one (training: {front}; rating: {fast}). Both axes of cost are "
-        f"logarithmic. Costs were measured once{with_threads} by benchmarks/model_costs.py, and "
-        f"another machine has others.{without}{floored} {source('compare', 'comparison')}"
+        f"{len(shown)} {models}, numbered from the highest κ{averaged}; "
+        f"vertical lines: {INTERVAL}. Filled dots on the thin line are the Pareto front: no other "
+        f"model is at least as good in both and better in one (training: {front}; rating: {fast}). "
+        f"Both axes of cost are logarithmic. Costs were measured once{with_threads} by "
+        f"benchmarks/model_costs.py, and another machine has others.{without}{floored} "
+        f"{source('compare', 'comparison')}"
     )
 
 

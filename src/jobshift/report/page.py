@@ -103,7 +103,7 @@ def page(facts: Facts, tables: dict[str, pd.DataFrame], images: Sequence[Image])
         ("figures", "Figures", [figure(image) for image in images]),
         ("pairs", "Model against model", pairs(comparison, primary, facts)),
         ("labels", "Fewer labelled tasks", learning(curve, facts)),
-        ("runs", "Every run by seed", runs(metrics, facts)),
+        ("runs", "Every run by seed", runs(metrics, list(comparison["model"]), facts)),
         ("method", "How it was measured", method(comparison, primary, metrics)),
         ("tables", "What this page was made from", [made_from(facts)]),
     ]
@@ -158,14 +158,15 @@ def introduction(comparison: pd.DataFrame, metrics: pd.DataFrame, facts: Facts) 
         others = [facts.names.get(each, each) for each in facts.others]
         beside_them = f" Raters stand beside the models: {listed(others)}."
     what = (
-        f"The study {facts.study} compares {models} models on {facts.data}. They are judged by the "
-        f"labels of {facts.rater}, on the {PRIMARY} split, in which no training task shares an "
-        f"activity or a text with a test task: {n['n_tasks']:,} held-out tasks in "
+        f"The study {facts.study} compares {models} model{'' if models == 1 else 's'} on {facts.data}. "
+        f"They are judged by the labels of {facts.rater}, on the {PRIMARY} split, in which no training "
+        f"task shares an activity or a text with a test task: {n['n_tasks']:,} held-out tasks in "
         f"{n['n_groups']:,} leak groups and {n['n_occupations']:,} occupations with enough of them. "
         f"Each model was trained with the seed{'s' if len(facts.seeds) > 1 else ''} "
         f"{seeds}{averaged}.{beside_them}"
     )
-    best = comparison.iloc[0]
+    # A rater may stand above every model.
+    best = comparison[~comparison["model"].isin(facts.others)].iloc[0]
     near = comparison[comparison["behind_best_p_holm"] >= SIGNIFICANT]["model"]
     ties = listed([facts.names.get(model, model) for model in near])
     came_out = (
@@ -261,7 +262,7 @@ def pairs(comparison: pd.DataFrame, primary: pd.DataFrame, facts: Facts) -> list
     frame = pd.DataFrame(ordered, columns=["a", "b", "difference", "low", "high", "p_holm"])
     columns = [
         ("Model", lambda row: name_cell(row["a"], facts)),
-        ("Minus", lambda row: name_cell(row["b"], facts)),
+        ("Minus", lambda row: words(facts.names.get(row["b"], row["b"]))),
         ("Difference in κ", lambda row: estimate(row["difference"], row["low"], row["high"], True)),
         ("p (Holm)", lambda row: plain(row["p_holm"], number)),
     ]
@@ -311,8 +312,12 @@ def learning(curve: pd.DataFrame, facts: Facts) -> list[Html]:
     return [table(caption, columns, pd.DataFrame(rows), "learning")]
 
 
-def runs(metrics: pd.DataFrame, facts: Facts) -> list[Html]:
-    """One row a run: split, model and seed, with the main measures."""
+def runs(metrics: pd.DataFrame, models: list[str], facts: Facts) -> list[Html]:
+    """One row a run: split (the primary one first), model (as in `models`) and seed."""
+    place = {model: n for n, model in enumerate(dict.fromkeys([*models, *metrics["model"]]))}
+    metrics = metrics.assign(
+        easier=metrics["split"].ne(PRIMARY), place=metrics["model"].map(place)
+    ).sort_values(["easier", "split", "place", "seed"], kind="stable")
     wide = [
         {"split": split, "model": model, "seed": seed}
         | {row.metric: row.value for row in part.itertuples()}
@@ -373,8 +378,9 @@ def method(comparison: pd.DataFrame, primary: pd.DataFrame, metrics: pd.DataFram
             (
                 "Training",
                 "Seconds of fitting with one-off passes, such as embedding the texts, and validation "
-                "after epochs, without starting Python and reading the data. Texts per second: training "
-                "texts times epochs by these seconds.",
+                "after epochs, without starting Python and reading the data (comparison.csv says how "
+                "many of them are spent once for all runs). Texts per second: training texts times "
+                "epochs by these seconds.",
             ),
             (
                 "Rating",
@@ -500,7 +506,7 @@ def plain(value: float, said: Callable[[float], str]) -> Cell:
 
 def words(text: str) -> Cell:
     """Plain text."""
-    return Cell(joined(text), text)
+    return Cell(joined(text), text, "words")
 
 
 # ---- numbers in words ----

@@ -143,6 +143,7 @@ class Config:
     large_occupation_workers: int = 100000
     top: int = 25
     top_changes: int = 12
+    coded: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
 
 
@@ -228,7 +229,7 @@ def drawings(
         "learning_curves": lambda: agreement.learning_curves(history, models),
         "split_effect": lambda: agreement.split_effect(metrics, trained),
         "accuracy_cost": lambda: comparison_figures.accuracy_cost(
-            tables["comparison"], config.names
+            tables["comparison"], config.names, config.coded
         ),
         "learning_curve": lambda: comparison_figures.learning_curve(
             tables["learning_curve"], config.names

@@ -48,6 +48,9 @@ def run(config: RunConfig, callbacks: Sequence = ()) -> None:
         raise JobshiftError(
             f"{split} is missing or empty; run the stage prepare, or choose another split"
         )
+    for file in (fold / f"{part}.parquet" for fold in folds for part in PARTS):
+        if not file.is_file():
+            raise JobshiftError(f"{file} is missing; run the stage prepare again")
     name = f"{config.model.name}/{run_name(config, config.seed)}"
     scratch = CHECKPOINTS / config.output / name
     claim(scratch, fingerprint(config, folds))
@@ -74,6 +77,11 @@ def check(config: RunConfig) -> None:
         raise JobshiftError(
             f"conf/model/{config.model.name}.yaml: model.kind is '{config.model.kind}'; choose one of "
             f"{', '.join((*BASELINES, *NETWORKS))}"
+        )
+    if not config.output or Path(config.output).is_absolute() or ".." in Path(config.output).parts:
+        raise JobshiftError(
+            f"output is '{config.output}'; name a folder within the study, such as runs/first, as its "
+            "name is also that of the run's checkpoints"
         )
     if config.fit_on not in FIT_ON:
         raise JobshiftError(f"fit_on is '{config.fit_on}'; choose train or all")

@@ -84,14 +84,16 @@ def local(config: Config) -> None:
                 workers.remove(each)
                 if each.exitcode == 0:
                     continue
-                if each.exitcode > 0 or started >= config.workers + config.retries:
+                # A shell, and training that was stopped, say 128 + the signal.
+                killed_by = each.exitcode - 128 if each.exitcode > 128 else -each.exitcode
+                if killed_by < 0 or started >= config.workers + config.retries:
                     raise JobshiftError(
                         f"a worker ended with the code {each.exitcode}; what it said stands above"
                     )
                 logging.warning(
                     "worker %d was killed by signal %d; another one takes its place",
                     each.pid,
-                    -each.exitcode,
+                    killed_by,
                 )
                 workers.append(start(spawn, plan))
                 started += 1
