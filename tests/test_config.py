@@ -6,7 +6,7 @@ import pytest
 from conftest import jobshift
 
 from jobshift import cli
-from jobshift.config import Contrast, Study, overrides_first
+from jobshift.config import Contrast, DataConfig, Study, in_quotes, overrides_first
 from jobshift.errors import JobshiftError
 
 
@@ -71,3 +71,59 @@ def test_problems_are_one_line_without_a_traceback(study: Path, monkeypatch: pyt
         "jobshift prepare: data/raw/rubric_ratings/dwa_ratings.csv is missing"
     )
     assert "\n" not in str(stopped.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("data.text=句子", "data.text='句子'"),
+        ("data.path=l'été.csv", "data.path='l\\'été.csv'"),
+        ("data.text=text", "data.text=text"),
+        ('data.labels=["naïve"]', 'data.labels=["naïve"]'),
+        ("--multirun", "--multirun"),
+    ],
+)
+def test_values_in_other_letters_need_no_quotation_marks(given: str, read: str):
+    assert in_quotes(given) == read
+
+
+def test_words_of_a_list_in_other_letters_need_them(study: Path):
+    with pytest.raises(JobshiftError, match=r"in a list, put words .* in quotation marks"):
+        jobshift("prepare", "data.labels=[naïve]")
+    # 文 is no column of the example; that it was read at all is the point.
+    with pytest.raises(JobshiftError, match=r"data\.path.* is missing"):
+        jobshift("prepare", "data=csv", "data.text=文")
+
+
+def data(**changes) -> DataConfig:
+    return DataConfig(**{"name": "d", "title": "D", "labels": ["a", "b"], **changes})
+
+
+def test_labels_are_a_list_or_with_exposure_scores():
+    assert data().classes == ["a", "b"] == data().scale
+    assert data(labels=[1, 2.5]).classes == ["1", "2.5"]  # stars, for example
+    scored = data(labels={"a": 0, "b": 1}, exposure=True)
+    assert scored.classes == ["a", "b"] and scored.scale == {"a": 0.0, "b": 1.0}
+    assert scored.no_exposure == "" and data().no_exposure.startswith("the labels of d are no")
+    assert data(labels={"a": 0, "b": 0}).scale == ["a", "b"]
+
+
+def test_who_rated():
+    assert data().rated_by("rubric") == "the data set itself"
+    assert data(raters={"us": "ourselves"}).rated_by("us") == "ourselves"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"exposure": True}, "exposure is true, so labels must give each class its score"),
+        ({"labels": [True, False]}, r"labels has True; write classes as words"),
+        ({"labels": {"a": "low"}}, "the score of a is 'low', which is no number"),
+        ({"labels": "a, b"}, "labels is 'a, b'; list the classes"),
+        ({"labels": ["a", "b", "a"]}, "labels names a class twice"),
+        ({"task": "poems"}, "task is 'poems'; choose classification"),
+    ],
+)
+def test_a_data_set_that_makes_no_sense(changes: dict, said: str):
+    with pytest.raises(JobshiftError, match=rf"conf/data/d\.yaml: .*{said}"):
+        data(**changes)

@@ -118,3 +118,26 @@ def test_an_experiment_selects_models_from_the_command_line(repository: Path):
     assert "The study default compares 3 models" in page and "TF-IDF + logistic" in page
     shown = command("dvc", "exp", "show", "--csv")
     assert "cohen_kappa" in shown
+
+
+def test_texts_without_exposure_go_through_the_same_stages(repository: Path):
+    """The example of a file of one's own, from `prepare` to the page; no stage is left out by hand."""
+    command("git", "add", "-A")
+    command("git", "commit", "-qm", "The tiny study")
+    chosen = ["data=csv", "models=[majority,tfidf_char]", "tokenizers=[chars]"]
+    chosen += ["contrast.models=[tfidf_char]", "contrast.splits=[random]"]
+    done = command("dvc", "exp", "run", *(word for each in chosen for word in ("-S", each)))
+    assert {"aggregate", "growth", "paper", "page"} <= set(ran(done))
+    metrics = json.loads(Path("reports/metrics.json").read_text())
+    assert list(metrics) == ["majority", "tfidf_char"]
+    card = Path("reports/data_card.md").read_text()
+    assert "| texts | 449 |" in card
+    figures = {path.stem for path in Path("reports/figures").glob("*.pdf")}
+    assert "confusion_matrices" in figures and not any(
+        name.startswith("exposure") for name in figures
+    )
+    # An edit of the file is noticed.
+    file = Path("examples/sentiment/sentiment.csv")
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert ran(command("dvc", "repro", "prepare")) == ["prepare"]
+    assert "| texts | 448 |" in Path("reports/data_card.md").read_text()

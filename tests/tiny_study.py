@@ -369,7 +369,7 @@ def published(folder: Path, mirror: Path) -> None:
 
 def build(folder: Path) -> Path:
     """Build the study in `folder` and its mirror beside it; returns the mirror."""
-    for name in ("conf", "ratings", "src"):
+    for name in ("conf", "examples", "ratings", "src"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "reports").mkdir()
     paper = ("paper.typ", "numbers.typ", "layout.typ", "references.bib")

@@ -5,6 +5,7 @@ stage's dataclass; so an unknown key or a wrong type is an error. `params.yaml` 
 verbs that work on all of its runs find its values as defaults under `study`.
 """
 
+import json
 import os
 import re
 import sys
@@ -40,6 +41,9 @@ from jobshift.models.options import (
 
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
+PREPARED = Path("data/prepared")
+# What may be asked of a text; further kinds of tasks come with their data sets.
+TASK_KINDS = ("classification",)
 
 # A stage's outputs are those that dvc.yaml names: Hydra keeps no log folder of its own.
 QUIET = [
@@ -54,17 +58,105 @@ QUIET = [
 
 @dataclass
 class DataConfig:
-    """What a data set is called and which labels it has; `conf/data/NAME.yaml`."""
+    """What a data set is called, who reads it and which labels it has; `conf/data/NAME.yaml`."""
 
     name: str = MISSING
     title: str = MISSING
-    # Class → score in [0, 1] on the ordinal scale, in ordinal order; β is the expected score.
-    labels: dict[str, float] = MISSING
-    sources: list[str] = MISSING
-    # Who rated the tasks: name → who that is. `params.yaml` selects one by `rater`.
-    raters: dict[str, str] = MISSING
+    reader: str = ""  # onet, gpts_are_gpts, csco, csv; empty: the one of the data set's own name
+    task: str = "classification"
+    # The labels are degrees of exposure and the texts belong to O*NET occupations: so α, β and ζ and the
+    # labour market make sense.
+    exposure: bool = False
+    # With exposure: class → score in [0, 1] on the ordinal scale, in ordinal order; β is the expected score.
+    # Else a list of classes; empty, with the reader csv: those that `prepare` finds in the file.
+    labels: Any = None
+    # Class → what figures call it, where that is not the class itself.
+    names: dict[str, str] = field(default_factory=dict)
+    # Second test sets, of which nothing is learnt; the reader must know them.
+    extra: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    # Who rated the tasks: name → who that is. `params.yaml` selects one by `rater`. Empty: the labels are
+    # those of the data themselves, and `rater` says nothing.
+    raters: dict[str, str] = field(default_factory=dict)
     # Rater → the rater whose automation classes go with its exposure classes.
     automation: dict[str, str] = field(default_factory=dict)
+    # The file of the reader csv and its columns, see texts/own_file.py: null is none, auto that of the name.
+    path: str = ""
+    format: str | None = None
+    text: str = "text"
+    label: str | None = "label"
+    pair: str | None = None
+    group: str | None = "auto"
+    weight: str | None = None
+    language: str | None = "auto"
+    id: str | None = "auto"
+
+    def __post_init__(self) -> None:
+        """Raise JobshiftError where the values do not fit together."""
+        file = f"conf/data/{self.name}.yaml"
+        if self.task not in TASK_KINDS:
+            raise JobshiftError(f"{file}: task is '{self.task}'; choose {' or '.join(TASK_KINDS)}")
+        if self.exposure and not isinstance(self.labels, dict):
+            raise JobshiftError(
+                f"{file}: exposure is true, so labels must give each class its score in [0, 1], as in "
+                "{E0: 0.0, E1: 1.0}"
+            )
+        if not isinstance(self.labels, dict | list | None):
+            raise JobshiftError(
+                f"{file}: labels is {self.labels!r}; list the classes, as in [a, b]"
+            )
+        for name in self.labels or []:
+            # Without quotation marks YAML reads yes, no, on and off as true and false.
+            if isinstance(name, bool) or not isinstance(name, str | int | float):
+                raise JobshiftError(
+                    f"{file}: labels has {name!r}; write classes as words, if need be in quotation marks"
+                )
+        if isinstance(self.labels, dict):
+            for name, score in self.labels.items():
+                if isinstance(score, bool) or not isinstance(score, int | float):
+                    raise JobshiftError(
+                        f"{file}: labels: the score of {name} is {score!r}, which is no number; a data "
+                        "set without exposure lists its classes, as in [a, b]"
+                    )
+            self.labels = {str(name): float(score) for name, score in self.labels.items()}
+        elif self.labels:
+            self.labels = [str(name) for name in self.labels]
+            if len(set(self.labels)) < len(self.labels):
+                raise JobshiftError(f"{file}: labels names a class twice: {self.labels}")
+
+    @property
+    def classes(self) -> list[str]:
+        """The classes in order: those of `labels`, else those that `prepare` found in the file.
+
+        Raises JobshiftError where neither is there.
+        """
+        if self.labels:
+            return list(self.labels)
+        card = PREPARED / self.name / "card.json"
+        if not card.is_file():
+            raise JobshiftError(
+                f"conf/data/{self.name}.yaml lists no labels, and {card}, which has those that were found, "
+                f"is missing; run `jobshift prepare data={self.name}` first"
+            )
+        return json.loads(card.read_text(encoding="utf-8"))["classes"]
+
+    @property
+    def scale(self) -> "dict[str, float] | list[str]":
+        """The classes with their scores where the data set has exposure, else the classes alone."""
+        return self.labels if self.exposure else self.classes
+
+    def named(self, label: str) -> str:
+        """A class with what it is called: `M2 Professionals`, or the class itself."""
+        return f"{label} {self.names[label]}" if label in self.names else label
+
+    @property
+    def no_exposure(self) -> str:
+        """Why stages that measure exposure leave this data set out; empty where they do not."""
+        return "" if self.exposure else f"the labels of {self.name} are no degrees of exposure"
+
+    def rated_by(self, rater: str) -> str:
+        """Who `rater` is, or where the labels come from in a data set without raters."""
+        return self.raters.get(rater, rater) if self.raters else "the data set itself"
 
 
 @dataclass
@@ -122,6 +214,7 @@ class Study:
     transfer: Transfer = field(default_factory=Transfer)
     derived: Derived = field(default_factory=Derived)
     learning_curve: LearningCurve = field(default_factory=LearningCurve)
+    own_data: str = ""  # folder of texts of one's own, which DVC watches; nothing else reads this
 
     def all_models(self) -> list[str]:
         """The models on the primary split, those made of others last."""
@@ -226,6 +319,7 @@ def compose_and_run(
 
     # Hydra would catch our errors and print its own; with this it hands them on.
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    arguments = [in_quotes(argument) for argument in arguments]
     sys.argv = [f"jobshift {verb}", *overrides_first([*QUIET, *arguments])]
     decorate = hydra.main(version_base="1.3", config_path=str(CONF.absolute()), config_name=verb)
     try:
@@ -235,6 +329,17 @@ def compose_and_run(
     if failed:
         others = f" (and {len(failed) - 1} more runs failed)" if failed[1:] else ""
         raise JobshiftError(f"{failed[0]}{others}") from failed[0]
+
+
+def in_quotes(argument: str) -> str:
+    """KEY=VALUE with VALUE in quotation marks where it has letters that Hydra reads in no other way.
+
+    These are all but those of ASCII. Lists, and what is in quotation marks already, stay as they are.
+    """
+    key, equals, value = argument.partition("=")
+    if not equals or value.isascii() or value[0] in "[{'\"":
+        return argument
+    return f"{key}='{value.replace(chr(39), chr(92) + chr(39))}'"
 
 
 def overrides_first(arguments: list[str]) -> list[str]:
@@ -276,6 +381,11 @@ def explain(error: Exception) -> str:
     said = list(dict.fromkeys(line for line in lines if line and not line.startswith(noise)))
     sentence = re.sub(r" raised while composing config:", ":", " ".join(said))
     sentence = re.sub(r"In '([^']+)':", rf"{CONF}/\1.yaml:", sentence)
+    if "LexerNoViableAlt" in sentence:
+        sentence += (
+            "; in a list, put words with other letters than a to z in quotation marks, as in "
+            "'data.labels=[\"naïve\"]'"
+        )
     if key and key not in sentence:
         sentence = f"{key}: {sentence}"
     return sentence

@@ -177,3 +177,10 @@ def test_mean_absolute_error():
     # (0.3 + 0.1) / 2
     np.testing.assert_allclose(agreement.mean_absolute_error(x, y), [0.2])
     assert np.isnan(agreement.mean_absolute_error(np.array([np.nan]), np.array([1.0])))
+
+
+def test_balanced_accuracy():
+    # Recalls 8/10 and 1/2, the third class never occurs: (0.8 + 0.5) / 2; accuracy is 9/12.
+    confusion = np.array([[8, 1, 1], [1, 1, 0], [0, 0, 0]])
+    assert agreement.balanced_accuracy(confusion) == pytest.approx(0.65)
+    assert np.isnan(agreement.balanced_accuracy(np.zeros((2, 2))))

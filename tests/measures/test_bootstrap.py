@@ -316,3 +316,23 @@ def test_compare_one_model():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert bootstrap.compare({"a": np.zeros(5)}).empty
+
+
+def test_labels_without_scores_have_the_same_nominal_measures_and_no_others():
+    tasks, p = sample(120, 15, 6, seed=3)
+    scored = bootstrap.HeldOut(tasks, EXPOSURE, draws=20, seed=0, min_tasks=2)
+    plain = bootstrap.HeldOut(tasks, CLASSES, draws=20, seed=0, min_tasks=2)
+    assert scored.occupations and not plain.occupations
+    said = p.argmax(axis=1), p, 15
+    of_scored, of_plain = (bootstrap.measure(each, *said) for each in (scored, plain))
+    assert list(of_scored) == bootstrap.metric_names(CLASSES)
+    assert list(of_plain) == bootstrap.metric_names(CLASSES, exposure=False)
+    assert set(of_plain) - set(of_scored) == {"balanced_accuracy"}
+    for metric in set(of_plain) & set(of_scored):
+        assert np.array_equal(of_plain[metric], of_scored[metric], equal_nan=True)
+    truth = tasks["label"].map(CLASSES.index)
+    expected = sklearn.metrics.balanced_accuracy_score(truth, p.argmax(axis=1))
+    assert of_plain["balanced_accuracy"][0] == pytest.approx(expected)
+    labels = bootstrap.measure_labels(plain, p.argmax(axis=1))
+    assert np.isnan(labels["log_loss"]).all()
+    assert np.array_equal(labels["accuracy"], of_plain["accuracy"])

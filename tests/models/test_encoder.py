@@ -11,7 +11,7 @@ import torch
 
 from jobshift.errors import JobshiftError
 from jobshift.models.encoder import Encoder, FrozenOutputs
-from jobshift.models.options import EncoderOptions, LoraOptions
+from jobshift.models.options import EncoderOptions, LoraOptions, ScratchOptions
 from jobshift.models.training import predict
 from jobshift.texts.batches import Tokens, sorted_batches
 
@@ -197,3 +197,36 @@ def test_lower_layers_of_modernbert_can_be_frozen_but_not_cached_or_dropped(mode
             JobshiftError, match=r"works for models built like BERT, not for modernbert"
         ):
             encoder(modern, **options)
+
+
+def new(**sizes) -> Encoder:
+    torch.manual_seed(0)
+    options = EncoderOptions(
+        scratch=ScratchOptions(**{"layers": 2, "width": 16, "heads": 2, **sizes})
+    )
+    return Encoder(options, LABELS, vocabulary=TOKENS.vocabulary, padding=TOKENS.padding)
+
+
+def test_a_new_model_is_trained_whole_and_loads_again(tmp_path: Path):
+    model = new()
+    assert all(each.requires_grad for each in model.parameters())
+    config = model.model.config
+    assert (config.num_hidden_layers, config.hidden_size, config.vocab_size) == (2, 16, 30)
+    said = predict(shaken(model), TOKENS, ROWS)
+    model.save(tmp_path)
+    back = Encoder(EncoderOptions(path=str(tmp_path)), LABELS)
+    assert np.array_equal(predict(back, TOKENS, ROWS), said)
+    # The same seed gives the same weights.
+    first, second = (new().state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_new_model_that_makes_no_sense(path: str):
+    with pytest.raises(JobshiftError, match="width 15, heads 2; .* a multiple of heads"):
+        new(width=15)
+    with pytest.raises(JobshiftError, match="give either path"):
+        Encoder(EncoderOptions(), LABELS)
+    with pytest.raises(JobshiftError, match="give either path"):
+        encoder(path, scratch=ScratchOptions())
+    with pytest.raises(JobshiftError, match="all of a new model has to be trained"):
+        Encoder(EncoderOptions(scratch=ScratchOptions(), frozen_layers=1), LABELS, vocabulary=9)

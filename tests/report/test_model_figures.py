@@ -264,3 +264,39 @@ def test_one_model_and_many(n, calibration):
         box = drawing.figure.get_tightbbox()
         assert box.x0 >= -0.01 and box.y0 >= -0.01
         assert box.x1 <= inches[0] + 0.01 and box.y1 <= inches[1] + 0.01
+
+
+@pytest.mark.parametrize("n", [6, 9, 15])
+def test_confusion_matrices_of_many_classes(n: int):
+    classes = [f"c{number}" for number in range(n)]
+    table = pd.DataFrame(
+        [
+            ("lstm", 0, "purged", label, predicted, 10 * (label == predicted) + 2)
+            for label in classes
+            for predicted in classes
+        ],
+        columns=["model", "seed", "split", "label", "predicted", "n"],
+    )
+    drawing = figures.confusion_matrices(table, {"lstm": "LSTM"}, classes, {"c1": "服务人员"})
+    (axes,) = drawing.figure.axes
+    assert names(axes)[:2] == ["c0", "c1 服务人员"]
+    # Each label has 12 hits and 2 of each other class.
+    share = round(1200 / (12 + 2 * (n - 1)))
+    texts = [text.get_text() for text in axes.texts]
+    assert len(texts) == (n * n if n <= 12 else 0)
+    if n == 6:
+        assert texts[0] == f"{share} %\n12"
+    elif n == 9:
+        assert texts[0] == str(share)
+    assert ("their number" in drawing.caption) == (n == 6)
+    assert ("white none" in drawing.caption) == (n == 15)
+
+
+def test_without_exposure_accuracy_stands_in_the_place_of_occupations():
+    table = metrics({("lstm", 0, "purged"): 0.4, ("lstm", 0, "job_titles"): 0.2})
+    table = table.replace({"occupation_beta_pearson": "accuracy"})
+    drawing = figures.model_comparison(table, NAMES, "job_titles", "job titles")
+    assert [axes.get_xlabel() for axes in drawing.figure.axes][-1] == "Accuracy"
+    assert means(drawing.figure.axes[0])[0][0] == pytest.approx(0.2)
+    assert "the second test set, job titles, of which nothing was learnt" in drawing.caption
+    assert "occupations" not in drawing.caption

@@ -158,3 +158,34 @@ def test_percent_axis():
         labels = [axes.xaxis.get_major_formatter()(tick, 0) for tick in axes.get_xticks()]
     assert axes.get_xlabel() == "β (%)"
     assert {"20", "22", "30"} <= set(labels)
+
+
+def test_chinese_is_drawn_and_its_pdf_says_what_font_it_has(tmp_path):
+    assert style.chinese_font() is not None
+    with style.print_style():
+        figures = {}
+        for name, title in (
+            ("latin", "Prozess κ"),
+            ("chinese", "专业技术人员 κ"),
+            ("boxes", "\ue000" * 6),
+        ):
+            figure = style.new_figure(2, 1)
+            figure.add_subplot().set_title(title)
+            assert style.chinese(figure) == (name != "latin")
+            if name != "boxes":  # a letter that no font has
+                style.save(figure, tmp_path, name)
+            figures[name] = figure
+    plain, letters = ((tmp_path / f"{name}.pdf").read_bytes() for name in ("latin", "chinese"))
+    assert b"NotoSansSC" in letters and b"NotoSansSC" not in plain
+    assert b"/Type3" in letters and b"/Type3" not in plain and b"CIDFontType2" not in letters
+
+
+def test_without_the_font_figures_are_drawn_all_the_same(monkeypatch, caplog):
+    monkeypatch.setattr(style, "CHINESE_FILE", ("no_such_package", "font.otf"))
+    style.chinese_font.cache_clear()
+    try:
+        with style.print_style():
+            assert mpl.rcParams["font.family"] == ["DejaVu Sans"]
+        assert "the package no_such_package is not there" in caplog.text
+    finally:
+        style.chinese_font.cache_clear()

@@ -139,6 +139,7 @@ def metrics(*models: str) -> pd.DataFrame:
         for split in ("purged", "major_group")
         for model in models
         for metric in ["log_loss", *tables.MAIN]
+        if metric != "balanced_accuracy"  # as labels with scores have it
     ]
     columns = ["split", "model", "metric", "value", "low", "high"]
     frame = pd.DataFrame(rows, columns=[*columns, "n_tasks", "n_groups", "n_occupations"])
@@ -158,6 +159,15 @@ def test_metrics_table():
     assert lines[8].startswith(r"lstm & 0.500 &")
     assert sum("Major group split" in line for line in lines) == 1
     assert {line.count(" & ") for line in lines if " & " in line} == {7}
+
+
+def test_labels_without_scores_have_neither_weighted_kappa_nor_occupations():
+    frame = metrics("tf_idf").replace({"cohen_kappa_quadratic": "balanced_accuracy"})
+    frame = frame[~frame["metric"].str.startswith("occupation")].assign(n_occupations=0)
+    lines = tables.metrics_table(frame, []).splitlines()
+    heads = "Model & Cohen's $\\kappa$ & Macro-F1 & Accuracy & Balanced accuracy & ECE"
+    assert lines[2] == heads + r" \\"
+    assert r"3,800 texts in 400 leak groups}" in lines[4]
 
 
 def test_comparisons_table():

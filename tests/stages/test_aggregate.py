@@ -132,6 +132,7 @@ def study(tmp_path, monkeypatch):
             data=DataConfig(
                 name="tiny",
                 title="Tiny",
+                exposure=True,
                 labels=LABELS,
                 sources=[],
                 raters={"rubric": "us"},
@@ -417,3 +418,19 @@ def test_unknown_choice_in_the_config_is_named(study, key, value):
         JobshiftError, match=f"conf/aggregate.yaml: {key} is '{value}'; choose one of"
     ):
         aggregate.run(study(**{key: value}))
+
+
+def test_without_exposure_every_table_is_empty_but_has_its_columns(study, caplog):
+    """Those that a study with exposure has; so what reads them finds no row, but no other table."""
+    aggregate.run(study())
+    files = sorted(aggregate.TABLES.glob("*.csv"))
+    heads = {file.stem: file.read_text().splitlines()[0] for file in files}
+    rows = pd.read_parquet(aggregate.RESULTS)
+    config = study()
+    config.data.exposure, config.data.labels = False, ["E0", "E2", "E1"]
+    with caplog.at_level("INFO"):
+        aggregate.run(config)
+    assert {file.stem: file.read_text().strip() for file in files} == heads
+    assert "left out: the labels of tiny are no degrees of exposure" in caplog.text
+    empty = pd.read_parquet(aggregate.RESULTS)
+    assert empty.empty and set(empty) <= set(rows)

@@ -52,7 +52,12 @@ def config(**changed) -> Config:
     )
     raters = {"human": "people", "gpt4": "a machine", "rubric": "our rubric"}
     data = DataConfig(
-        name="made_up", title="Made up", labels=LABELS, sources=["gpts_are_gpts"], raters=raters
+        name="made_up",
+        title="Made up",
+        exposure=True,
+        labels=LABELS,
+        sources=["gpts_are_gpts"],
+        raters=raters,
     )
     small = Config(
         study=study,

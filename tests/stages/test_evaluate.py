@@ -30,6 +30,7 @@ def config(**changes) -> Config:
     data = DataConfig(
         name="made_up",
         title="Made up",
+        exposure=True,
         labels={"E0": 0.0, "E2": 0.5, "E1": 1.0},
         sources=["rubric_ratings"],
         raters={"rubric": "us"},
@@ -359,3 +360,26 @@ def test_conf_holds_the_defaults_of_the_schema():
     assert {name: conf[name] for name in chosen} == {
         name: getattr(defaults, name) for name in chosen
     }
+
+
+def test_labels_without_scores_have_only_nominal_measures(study, caplog):
+    data = replace(config().data, exposure=False, labels=CLASSES)
+    with caplog.at_level("INFO"):
+        run(config(data=data))
+    assert "compare: left out, as made_up does not have it: occupation_beta_pearson" in caplog.text
+    found = pd.read_csv("reports/tables/metrics.csv")
+    assert list(found["metric"].unique()) == metric_names(CLASSES, exposure=False)
+    assert set(found["n_occupations"]) == {0}
+    run(config())
+    scored = pd.read_csv("reports/tables/metrics.csv")
+    both = found.merge(scored, on=["model", "seed", "split", "metric"])
+    assert len(both) == len(found[found["metric"] != "balanced_accuracy"])
+    for column in ("value", "low", "high"):
+        assert both[f"{column}_x"].equals(both[f"{column}_y"])
+
+
+def test_raters_of_labels_without_scores_are_compared_without_distances(study):
+    run(config(data=replace(config().data, exposure=False, labels=CLASSES)))
+    table = pd.read_csv("reports/tables/reliability.csv")
+    assert set(table["variable"]) == {"label"} and set(table["level"]) == {"task"}
+    assert set(table["measure"]) == {"agreement", "cohen_kappa", "krippendorff_alpha_nominal"}

@@ -107,7 +107,7 @@ def study(tmp_path, monkeypatch):
         return Config(
             study=Study(name="t", data="t", models=[], seeds=[0], sources=list(sources)),
             data=DataConfig(
-                name="t", title="T", labels={"E0": 0.0, "E1": 1.0}, sources=[],
+                name="t", title="T", exposure=True, labels={"E0": 0.0, "E1": 1.0}, sources=[],
                 raters={"human": "people of 2023"},
             ),
             **{"draws": 20, **changes},

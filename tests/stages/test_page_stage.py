@@ -24,6 +24,7 @@ CONFIG = Config(
     data=DataConfig(
         name="made_up",
         title="Made-up tasks",
+        exposure=True,
         labels={"E0": 0.0, "E1": 1.0},
         sources=[],
         raters={"rubric": "us"},

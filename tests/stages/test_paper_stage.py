@@ -67,6 +67,7 @@ def config(published: bool = False, **changes) -> Config:
     data = DataConfig(
         name="made_up",
         title="Made-up tasks",
+        exposure=True,
         labels={"E0": 0.0, "E2": 0.5, "E1": 1.0},
         sources=[],
         raters=raters,

@@ -21,6 +21,7 @@ def config(**changes) -> Config:
     data = DataConfig(
         name="d",
         title="D",
+        exposure=True,
         labels={"E0": 0.0, "E2": 0.5, "E1": 1.0},
         sources=[],
         raters={"human": "people", "gpt4": "a model", "rubric": "us"},

@@ -55,7 +55,9 @@ def config(**changes) -> Config:
         sources=["working_with_ai"],
     )
     raters = {"human": "people", "rubric": "our rubric"}
-    data = DataConfig(name="made_up", title="Made up", labels=LABELS, sources=[], raters=raters)
+    data = DataConfig(
+        name="made_up", title="Made up", exposure=True, labels=LABELS, sources=[], raters=raters
+    )
     return replace(Config(study=study, data=data, draws=40), **changes)
 
 

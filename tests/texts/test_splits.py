@@ -9,10 +9,12 @@ from jobshift.texts.splits import (
     folds,
     leakage,
     linked_groups,
+    most_frequent,
     normalise,
     parts_of,
     purge,
     shares_any,
+    splits_of,
 )
 
 
@@ -172,3 +174,57 @@ def test_splits_depend_on_the_seed_alone(made: tuple[pd.DataFrame, pd.Series], s
         )
         assert first.part.equals(second.part)
         assert first.group.equals(second.group)
+
+
+def test_parts_are_drawn_within_each_label():
+    # Of label x there are ten groups, of y two, of z one; each group has two rows.
+    groups = series(*(f"{n:02}" for n in range(13) for _ in range(2)))
+    labels = groups.map(lambda name: "x" if name < "10" else "y" if name < "12" else "z")
+    parts = parts_of(groups, 5, 0, labels)
+    assert groups.groupby(parts).nunique().sum() == 13  # no group in two parts
+    of_x = groups[labels == "x"].groupby(parts).nunique()
+    assert of_x.tolist() == [2, 2, 2, 2, 2]
+    assert sorted(parts[labels == "y"].unique()) == [0, 1]  # the first is the test
+    assert parts[labels == "z"].unique().tolist() == [4]  # alone, it is learnt from
+
+
+def test_a_group_counts_for_its_most_frequent_label():
+    labels, groups = series(*"xxyyyz"), series(*"aaabbb")
+    # Group a has x twice and y once, group b y twice and z once.
+    assert most_frequent(labels, groups).tolist() == list("xxxyyy")
+    assert most_frequent(series("y", "x"), series("a", "a")).tolist() == ["x", "x"]  # by name
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(st.sampled_from("abcdefghijkl"), st.sampled_from("xy"), st.integers(0, 30)),
+        min_size=24,
+        max_size=80,
+    ),
+    count=st.sampled_from([1, 3]),
+    seed=st.integers(0, 5),
+)
+def test_texts_with_groups_of_their_own(rows: list[tuple], count: int, seed: int):
+    tasks = pd.DataFrame(rows, columns=["group", "label", "text"])
+    texts = tasks["text"]
+    found = list(folds(tasks, texts, "purged", count, seed, 0.2, 0.1))
+    assert len(found) == count
+    held = pd.concat([fold.part == "test" for fold in found], axis=1).sum(axis=1)
+    assert (held == 1).all() if count > 1 else (held <= 1).all()
+    for fold in found:
+        assert fold.group.equals(tasks["group"])
+        for one, two in (("test", "train"), ("test", "val"), ("test", "near"), ("val", "train")):
+            if (fold.part == one).any():
+                leak = leakage(tasks["group"], texts, fold.part, one, two, "group")
+                # `near` and validation may share a group, as both are kept from training.
+                assert leak == {"group": 0.0, "text": 0.0}
+
+
+def test_without_occupations_there_is_no_split_by_them():
+    tasks = pd.DataFrame({"group": list("abcd"), "label": list("xxyy")})
+    assert splits_of(tasks) == ["purged", "random"]
+    with pytest.raises(
+        ValueError, match="there is no split 'major_group'; choose one of purged, random"
+    ):
+        list(folds(tasks, series(*"stuv"), "major_group", 1, 0, 0.2, 0.1))

@@ -41,6 +41,12 @@ def recall(confusion: np.ndarray) -> np.ndarray:
     return _ratio(_hits(confusion), confusion.sum(axis=-1))
 
 
+def balanced_accuracy(confusion: np.ndarray) -> np.ndarray:
+    """Mean recall over the classes that occur in the reference."""
+    each = recall(confusion)
+    return _ratio(np.nansum(each, axis=-1), np.isfinite(each).sum(axis=-1))
+
+
 def f1(confusion: np.ndarray) -> np.ndarray:
     """F1 of each class, 2 TP / (2 TP + FP + FN), [… × classes]."""
     return _ratio(2 * _hits(confusion), confusion.sum(axis=-2) + confusion.sum(axis=-1))

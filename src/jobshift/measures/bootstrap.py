@@ -16,12 +16,16 @@ A draw in which a measure is not defined is left out and counted. The intervals 
 groups of tasks would have given, not what other seeds would have; with few groups (the 22 SOC
 major groups) they are somewhat too narrow.
 
+Labels that are degrees of exposure have scores, so that the weighted κ and the exposure of tasks and
+occupations are measured as well. Other labels are names alone: then these are not defined, and balanced
+accuracy, the mean recall of the classes, stands beside accuracy.
+
 A model that says the same of every task of a fold has no correlation. Its constants would differ
 between folds only because each training set lacks just what is held out, so that they run against
 the labels: the majority baseline would seem to correlate by −0.6 over the major groups.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -114,9 +118,20 @@ def compare(models: Mapping[str, np.ndarray]) -> pd.DataFrame:
     return frame.assign(p_holm=holm(frame["p"].to_numpy()))[COMPARISON]
 
 
-def metric_names(classes: list[str]) -> list[str]:
-    """The measures of a run, in the order in which they are reported."""
+def metric_names(classes: Sequence[str], exposure: bool = True) -> list[str]:
+    """The measures of a run, in the order in which they are reported; some only of labels with scores."""
     each = [f"{name}_{label}" for name in ("precision", "recall", "f1") for label in classes]
+    if not exposure:
+        return [
+            "accuracy",
+            "balanced_accuracy",
+            "f1_macro",
+            *each,
+            "cohen_kappa",
+            "expected_calibration_error",
+            "brier_score",
+            "log_loss",
+        ]
     occupations = [f"occupation_{m}_{r}" for m in MEASURES for r in ("pearson", "spearman")]
     return [
         "accuracy",
@@ -139,26 +154,31 @@ class HeldOut:
     def __init__(
         self,
         tasks: pd.DataFrame,
-        labels: Mapping[str, float],
+        labels: Mapping[str, float] | Sequence[str],
         draws: int,
         seed: int,
         min_tasks: int,
     ):
         """Draw the groups of `tasks`: label, group, occupation (may be null), weight, fold.
 
-        `labels` maps class to ordinal score. Occupations with at least `min_tasks` held-out tasks
+        `labels` maps class to ordinal score, or lists the classes where they have none; then no
+        occupation counts. Occupations with at least `min_tasks` held-out tasks
         count; which these are is the same in every draw. An occupation of which a draw holds no
         task is left out of that draw.
         """
         self.classes = list(labels)
-        self.scores = np.array(list(labels.values()), dtype=float)
-        self.class_weights = class_weights(labels)
+        self.exposure = isinstance(labels, Mapping)
         self.reference = pd.Categorical(tasks["label"], categories=self.classes).codes.astype(int)
         # Sorted, so that the draws depend on the groups and not on the order of the tasks.
         self.group, names = pd.factorize(tasks["group"], sort=True)
         self.weights = resample(len(names), draws, seed)
         self.fold = tasks["fold"].to_numpy()
         self.task_weight = tasks["weight"].to_numpy(dtype=float)
+        self.occupations: dict[str, np.ndarray] = {}
+        if not self.exposure:
+            return
+        self.scores = np.array(list(labels.values()), dtype=float)
+        self.class_weights = class_weights(labels)
         rows = tasks.reset_index(drop=True).groupby("occupation").indices
         self.occupations = {
             name: rows[name] for name in sorted(rows) if len(rows[name]) >= min_tasks
@@ -217,14 +237,15 @@ def measure(
             calibration.log_loss(probabilities, reference),
         ]
     )
-    exposure = probabilities @ held_out.class_weights
-    by_fold = pd.DataFrame(exposure, columns=list(MEASURES)).groupby(held_out.fold)
-    constant = (by_fold.max() - by_fold.min() < agreement.TOLERANCE).all()
-    beta = MEASURES.index("beta")
-    x, y = (
-        values[:, beta] - values[:, beta].mean() for values in (held_out.task_reference, exposure)
-    )
-    moments = np.column_stack([x, y, x * x, y * y, x * y])
+    moments = np.empty((len(predicted), 0))
+    if held_out.exposure:
+        exposure = probabilities @ held_out.class_weights
+        beta = MEASURES.index("beta")
+        x, y = (
+            values[:, beta] - values[:, beta].mean()
+            for values in (held_out.task_reference, exposure)
+        )
+        moments = np.column_stack([x, y, x * x, y * y, x * y])
     widths = np.cumsum([pairs.shape[1], binned.shape[1], loss.shape[1]])
     confusion, bin_sums, loss, moments = np.split(
         held_out.sums(np.hstack([pairs, binned, loss, moments])), widths, axis=1
@@ -234,13 +255,12 @@ def measure(
 
     result = {
         "accuracy": agreement.accuracy(confusion),
+        "balanced_accuracy": agreement.balanced_accuracy(confusion),
         "f1_macro": agreement.f1_macro(confusion),
         "cohen_kappa": agreement.cohen_kappa(confusion),
-        "cohen_kappa_quadratic": agreement.cohen_kappa(confusion, held_out.scores),
         "expected_calibration_error": calibration.expected_calibration_error(bin_sums),
         "brier_score": loss[:, 0] / n,
         "log_loss": loss[:, 1] / n,
-        "task_beta_pearson": agreement.pearson_from_sums(n, *moments.T),
     }
     for name, function in (
         ("precision", agreement.precision),
@@ -249,6 +269,22 @@ def measure(
     ):
         for label, values in zip(classes, function(confusion).T, strict=True):
             result[f"{name}_{label}"] = values
+    if held_out.exposure:
+        result["cohen_kappa_quadratic"] = agreement.cohen_kappa(confusion, held_out.scores)
+        result["task_beta_pearson"] = agreement.pearson_from_sums(n, *moments.T)
+        result |= of_occupations(held_out, exposure)
+        by_fold = pd.DataFrame(exposure, columns=list(MEASURES)).groupby(held_out.fold)
+        constant = (by_fold.max() - by_fold.min() < agreement.TOLERANCE).all()
+        for metric in result:
+            if metric.endswith(("pearson", "spearman")) and constant[metric.split("_")[1]]:
+                result[metric] = np.full(len(n), np.nan)
+    return {name: result[name] for name in metric_names(classes, held_out.exposure)}
+
+
+def of_occupations(held_out: HeldOut, exposure: np.ndarray) -> dict[str, np.ndarray]:
+    """The measures of occupations, each [1 + draws], from the exposure of tasks [tasks × MEASURES]."""
+    result: dict[str, np.ndarray] = {}
+    beta = MEASURES.index("beta")
     occupations = held_out.occupation_means(exposure)
     for name, truth, estimate in zip(
         MEASURES, held_out.occupation_reference, occupations, strict=True
@@ -258,7 +294,4 @@ def measure(
     result["occupation_beta_mae"] = agreement.mean_absolute_error(
         held_out.occupation_reference[beta], occupations[beta]
     )
-    for metric in result:
-        if metric.endswith(("pearson", "spearman")) and constant[metric.split("_")[1]]:
-            result[metric] = np.full(len(n), np.nan)
-    return {name: result[name] for name in metric_names(classes)}
+    return result

@@ -1,10 +1,10 @@
-"""A pretrained transformers encoder with a classification head: in full, in part, or with adapters.
+"""A transformers encoder with a classification head: in full, in part, or with adapters.
 
 The network is the model's own `AutoModelForSequenceClassification`, so a finished run is a folder that
 `from_pretrained` loads. With `cache_frozen` the frozen part runs once over all texts without dropout,
 and training reads its outputs: the upper layers see them as input embeddings. With adapters (LoRA, Hu et
 al. 2022) the folder holds these and the head alone, as peft's `PeftModel.from_pretrained` reads them. A
-student keeps only some of the layers.
+student keeps only some of the layers. Without a pretrained model a small BERT starts from random weights.
 """
 
 import json
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from jobshift.errors import JobshiftError
 from jobshift.models.features import key, stored
-from jobshift.models.options import EncoderOptions, LoraOptions
+from jobshift.models.options import EncoderOptions, LoraOptions, ScratchOptions
 
 
 class Encoder(nn.Module):
@@ -29,34 +29,40 @@ class Encoder(nn.Module):
         labels: list[str],
         lora: LoraOptions | None = None,
         kept: list[int] | None = None,
+        vocabulary: int = 0,
+        padding: int = 0,
     ):
         """Load the model, with adapters where `lora` is given, with the layers `kept` alone where they are.
 
-        Raises JobshiftError where it is not there or cannot be cut as asked.
+        `vocabulary` is the number of tokens of a new model and `padding` the one that fills up. Raises
+        JobshiftError where it is not there or cannot be cut as asked.
         """
         super().__init__()
-        from transformers import AutoModelForSequenceClassification
         from transformers.utils import logging
+
+        names = {
+            "num_labels": len(labels),
+            "id2label": dict(enumerate(labels)),
+            "label2id": {label: number for number, label in enumerate(labels)},
+        }
 
         # That the head is new is as it should be, and needs no report.
         logging.set_verbosity_error()
         logging.disable_progress_bar()
-        try:
-            self.model, loading = AutoModelForSequenceClassification.from_pretrained(
-                options.path,
-                output_loading_info=True,
-                num_labels=len(labels),
-                id2label=dict(enumerate(labels)),
-                label2id={label: number for number, label in enumerate(labels)},
-                trust_remote_code=False,
-                use_safetensors=True,
-            )
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
+        if bool(options.path) == bool(options.scratch):
             raise JobshiftError(
-                f"encoder.path: no model with safetensors weights at {options.path} ({reason}); "
-                "fetch it, or name a folder or a model of the hub"
-            ) from error
+                "encoder: give either path, where a pretrained model lies, or scratch, the sizes of a new one"
+            )
+        if options.scratch:
+            if lora or options.freeze_embeddings or options.frozen_layers:
+                raise JobshiftError(
+                    "encoder.scratch: all of a new model has to be trained; leave out lora, "
+                    "encoder.frozen_layers and encoder.freeze_embeddings"
+                )
+            self.model = small_bert(options.scratch, vocabulary, padding, names)
+            missing = []
+        else:
+            self.model, missing = pretrained(options.path, names)
         self.lower: nn.Module | None = None
         self.adapted = lora is not None
         if kept is not None:
@@ -73,7 +79,7 @@ class Encoder(nn.Module):
                     "lora trains adapters in all layers of the encoder as it is; leave out student, "
                     "encoder.frozen_layers and encoder.freeze_embeddings"
                 )
-            self.adapt(lora, options.path, sorted(loading["missing_keys"]))
+            self.adapt(lora, options.path, missing)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -191,6 +197,52 @@ class Encoder(nn.Module):
         # The folder it came from is no property of the trained model, and differs between machines.
         self.model.config._name_or_path = ""
         self.model.save_pretrained(folder)
+
+
+def pretrained(path: str, names: dict) -> tuple[nn.Module, list[str]]:
+    """The model at `path` with a head for the classes of `names`, and the parameters that `path` lacks."""
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            path,
+            output_loading_info=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            **names,
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise JobshiftError(
+            f"encoder.path: no model with safetensors weights at {path} ({reason}); "
+            "fetch it, or name a folder or a model of the hub"
+        ) from error
+    return model, sorted(loading["missing_keys"])
+
+
+def small_bert(sizes: ScratchOptions, vocabulary: int, padding: int, names: dict) -> nn.Module:
+    """A BERT with random weights and a head for the classes of `names`."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    if sizes.layers < 1 or sizes.heads < 1 or sizes.width < 1 or sizes.width % sizes.heads:
+        raise JobshiftError(
+            f"encoder.scratch: layers is {sizes.layers}, width {sizes.width}, heads {sizes.heads}; all must be "
+            "at least 1, and width a multiple of heads"
+        )
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=vocabulary,
+            pad_token_id=padding,
+            hidden_size=sizes.width,
+            num_hidden_layers=sizes.layers,
+            num_attention_heads=sizes.heads,
+            intermediate_size=4 * sizes.width,
+            hidden_dropout_prob=sizes.dropout,
+            attention_probs_dropout_prob=sizes.dropout,
+            max_position_embeddings=512,
+            **names,
+        )
+    )
 
 
 class Passthrough(nn.Module):

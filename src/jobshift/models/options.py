@@ -21,9 +21,15 @@ class TokenizerOptions:
     """Which tokenizer, and where texts are cut; `conf/tokenizer/NAME.yaml`."""
 
     name: str = MISSING
-    path: str = MISSING  # a folder with tokenizer.json, or the name of a model on the hub
+    # A folder with tokenizer.json, or the name of a model on the hub; empty: trained on the training texts.
+    path: str = ""
     max_length: int = 96  # tokens, with the special ones
     pair: bool = False  # read `text_pair` behind the text, as a second segment
+    # What is trained: bpe or char (a token a character); see texts/tokenizer.py.
+    kind: str = ""
+    vocabulary: int = 8000  # tokens at most, with the special ones
+    min_count: int = 2  # what is rarer in the training texts is no token
+    lowercase: bool = True
 
 
 @dataclass
@@ -90,13 +96,24 @@ class LstmOptions:
 
 
 @dataclass
-class EncoderOptions:
-    """The pretrained encoder."""
+class ScratchOptions:
+    """A BERT with random weights, which learns from the training texts alone."""
 
-    path: str = MISSING  # a folder, or the name of a model on the hub
+    layers: int = 4
+    width: int = 256
+    heads: int = 4
+    dropout: float = 0.1
+
+
+@dataclass
+class EncoderOptions:
+    """The encoder, pretrained or new."""
+
+    path: str = ""  # a folder, or the name of a model on the hub; empty: a new one, see `scratch`
     freeze_embeddings: bool = False
     frozen_layers: int = 0  # lower layers that are not trained, the embeddings with them
     cache_frozen: bool = False  # run the frozen part once instead of in every epoch
+    scratch: ScratchOptions | None = None  # without a path: the sizes of a new one
 
 
 @dataclass
@@ -119,6 +136,46 @@ class StudentOptions:
     layers: list[int] = MISSING  # those that are kept, counted from 0
     weight: float = 0.5  # of the teacher in the loss; the rest is that of the labels
     temperature: float = 2.0  # divides the logits of both where they are compared
+
+
+@dataclass
+class Seq2SeqOptions:
+    """The encoder-decoder: one text in, another out."""
+
+    # t5: the pretrained T5 of `path`, or without one a new T5 of the sizes below; encoder: the pretrained
+    # BERT of `path` and behind it a new decoder of the same width, which shares its word embeddings.
+    base: str = "t5"
+    path: str = ""  # a folder, or the name of a model on the hub
+    # Drop the word pieces that the training texts do not use; not for a pretrained T5.
+    crop: bool = True
+    layers: int = 3  # of a new T5's encoder
+    decoder_layers: int = 3  # of a new T5 or of the decoder behind an encoder
+    d_model: int = 256  # width of a new T5
+    d_ff: int = 1024  # width of its feed-forward layers
+    heads: int = 4
+    feed_forward: str = "relu"  # or gated-gelu, as in T5 1.1
+    dropout: float = 0.1
+    # With base: encoder.
+    copy_layers: bool = True  # the decoder's layers start as the encoder's lowest
+    freeze_embeddings: bool = False
+    frozen_layers: int = 0  # lower layers of the encoder that are not trained, embeddings too
+    cache_frozen: bool = False  # run the frozen part once instead of in every epoch
+    sample: int = 200  # validation texts that are written in every epoch, for val_exact_match
+
+
+@dataclass
+class GenerationOptions:
+    """How a sequence to sequence model's outputs are found."""
+
+    how: str = "greedy"  # greedy, beam, sample
+    constrained: bool = False  # only outputs that are one of the known titles
+    beams: int = 4
+    length_penalty: float = 1.0  # beams: log probabilities are divided by the length to this power
+    temperature: float = 1.0  # sample: divides the logits
+    top_k: int = 0  # sample: only among so many likeliest tokens; 0: among all
+    top_p: float = 1.0  # sample: only among the likeliest tokens of this probability together
+    max_length: int = 32  # tokens, with the end
+    batch_size: int = 64
 
 
 @dataclass

@@ -53,7 +53,7 @@ class Probe:
             for column in texts
         ]
         indicators = np.zeros((len(rows), len(self.columns)))
-        for row, activities in enumerate(rows["dwas"]):
+        for row, activities in enumerate(rows["dwas"] if self.columns else ()):
             for ancestor, weight in self.ancestors(activities).items():
                 if ancestor in self.columns:
                     indicators[row, self.columns[ancestor]] = weight
@@ -63,7 +63,8 @@ class Probe:
         """`targets` [rows, classes] sum to 1 a row; `weights` [rows] weigh them."""
         from sklearn.linear_model import LogisticRegression
 
-        seen = {ancestor for joined in rows["dwas"] for ancestor in self.ancestors(joined)}
+        hierarchy = rows["dwas"] if self.options.hierarchy else ()
+        seen = {ancestor for joined in hierarchy for ancestor in self.ancestors(joined)}
         self.columns = {ancestor: number for number, ancestor in enumerate(sorted(seen))}
         features = self.features(rows)
         # Soft labels as weighted hard ones: a text stands once for each class with a share.

@@ -5,10 +5,13 @@ people, in the order to show. With several seeds, a large mark is the mean over 
 and intervals are those of each seed (the table has no interval of the mean).
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -36,9 +39,18 @@ COMPARED = {
     "f1_macro": "Macro-F1",
     "occupation_beta_pearson": "Pearson's r of occupation β",
 }
+# Of labels that are no degrees of exposure.
+WITHOUT_EXPOSURE = {
+    "cohen_kappa": "Cohen's κ",
+    "f1_macro": "Macro-F1",
+    "accuracy": "Accuracy",
+}
+BY_GROUPS = "no training text shares a leak group or its wording with a test text"
 INTERVAL = "95 % intervals from a bootstrap of leak groups"
 # Classes → confusion matrices a row, so that every cell has room for its number.
 MATRICES = {2: 6, 3: 6, 4: 4, 5: 3}
+# Up to so many classes: the number of tasks in every cell, and their share at all.
+WITH_COUNTS, WITH_SHARES = 6, 12
 CIRCLE = {"color": style.BLUE, "markerfacecolor": "none"}
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white_to_blue", ["#FFFFFF", style.BLUE])
 
@@ -51,12 +63,19 @@ def best_first(metrics: pd.DataFrame, names: dict[str, str]) -> dict[str, str]:
     return {model: names.get(model, model) for model in order}
 
 
-def model_comparison(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
-    """κ, macro-F1 and r of occupation β of each model on the primary split, with intervals."""
-    primary = metrics[metrics["split"] == PRIMARY]
+def model_comparison(
+    metrics: pd.DataFrame, models: dict[str, str], split: str = PRIMARY, named: str = ""
+) -> Drawing:
+    """κ, macro-F1 and r of occupation β, else accuracy, of each model, with intervals.
+
+    On the primary split, or on the second test set `split`, which is `named` so.
+    """
+    primary = metrics[metrics["split"] == split]
+    exposure = "occupation_beta_pearson" in set(metrics["metric"])
+    compared = COMPARED if exposure else WITHOUT_EXPOSURE
     figure = style.new_figure(style.FULL, 0.45 + 0.27 * len(models))
-    grid = figure.subplots(1, len(COMPARED), sharey=True)
-    for axes, metric in zip(grid, COMPARED, strict=True):
+    grid = figure.subplots(1, len(compared), sharey=True)
+    for axes, metric in zip(grid, compared, strict=True):
         part = primary[primary["metric"] == metric]
         style.guides(axes)
         style.rows_axis(axes, [style.wrapped(name, 30) for name in models.values()])
@@ -70,22 +89,34 @@ def model_comparison(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
         axes.set_xlim(lowest(part) - 0.03, 1)
         axes.xaxis.set_major_formatter("{x:g}")
         axes.set_ylim(len(models) - 0.5, -0.8)
-        axes.set_xlabel(COMPARED[metric])
+        axes.set_xlabel(compared[metric])
     sizes = primary.iloc[0]
-    shown = primary[primary["metric"].isin(COMPARED)]
+    shown = primary[primary["metric"].isin(compared)]
     undefined = " Not defined: a model that always says the same has no correlation."
+    what = (
+        f"Cohen's κ and macro-F1 (n = {sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups) and "
+        f"Pearson's r of the β of occupations (n = {sizes.n_occupations:,} with enough held-out tasks)"
+        if exposure
+        else f"Cohen's κ, macro-F1 and accuracy (n = {sizes.n_tasks:,} texts in {sizes.n_groups:,} leak groups)"
+    )
+    where = (
+        f"the second test set, {named}, of which nothing was learnt"
+        if named
+        else f"the {split} split"
+    )
     caption = (
-        f"Agreement of each model with the held-out labels on the {PRIMARY} split: Cohen's κ and "
-        f"macro-F1 (n = {sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups) and Pearson's r of "
-        f"the β of occupations (n = {sizes.n_occupations:,} with enough held-out tasks). {INTERVAL} "
+        f"Agreement of each model with the held-out labels on {where}: {what}. {INTERVAL} "
         f"({int(primary['draws'].max()):,} draws).{seeds_meaning(primary)}"
         f"{undefined if shown['value'].isna().any() else ''} {source('evaluate', 'metrics')}"
     )
     return Drawing(figure, caption)
 
 
-def split_effect(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
-    """κ of each model under each split it was trained on, with intervals."""
+def split_effect(metrics: pd.DataFrame, models: dict[str, str], by_groups: bool = False) -> Drawing:
+    """κ of each model under each split it was trained on, with intervals.
+
+    `by_groups` says that the data set is split by leak groups of its own, not by activities.
+    """
     kappa = metrics[metrics["metric"] == "cohen_kappa"]
     splits = in_order(kappa["split"])
     runs = {
@@ -128,8 +159,9 @@ def split_effect(metrics: pd.DataFrame, models: dict[str, str]) -> Drawing:
         handlelength=1.6,
     )
     n = kappa.drop_duplicates("split").set_index("split")
+    means = {PRIMARY: BY_GROUPS, "random": "single texts are held out"} if by_groups else {}
     meaning = "; ".join(
-        f"{look(split)[0]}: {look(split)[2]} (held out: {n.n_tasks[split]:,} tasks in "
+        f"{look(split)[0]}: {means.get(split, look(split)[2])} (held out: {n.n_tasks[split]:,} tasks in "
         f"{n.n_groups[split]:,} leak groups)"
         for split in splits
     )
@@ -203,13 +235,26 @@ def reliability_diagram(
 
 
 def confusion_matrices(
-    confusion: pd.DataFrame, models: dict[str, str], classes: list[str]
+    confusion: pd.DataFrame,
+    models: dict[str, str],
+    classes: list[str],
+    names: Mapping[str, str] | None = None,
 ) -> Drawing:
-    """Label against prediction on the primary split, a panel a model, shares of each label."""
+    """Label against prediction on the primary split, a panel a model, shares of each label.
+
+    `names` maps classes to what stands beside them. Many classes leave no room for the numbers of tasks,
+    and very many none for shares.
+    """
+    called = [
+        style.wrapped(f"{each} {(names or {}).get(each, '')}".strip(), 20) for each in classes
+    ]
     primary = confusion[confusion["split"] == PRIMARY]
-    figure, grid = style.panels(
-        len(models), MATRICES.get(len(classes), 2), max(2.0, 0.4 * len(classes))
-    )
+    if len(classes) in MATRICES:
+        figure, grid = style.panels(
+            len(models), MATRICES[len(classes)], max(2.0, 0.4 * len(classes))
+        )
+    else:
+        figure, grid = two_a_row(len(models))
     for axes, (model, name) in zip(grid, models.items(), strict=True):
         runs = primary[primary["model"] == model]
         # Mean over the seeds, which all have the same test tasks.
@@ -218,15 +263,17 @@ def confusion_matrices(
         totals = counts.sum(axis=1, keepdims=True)
         shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
         axes.imshow(shares, cmap=WHITE_TO_BLUE, vmin=0, vmax=1)
-        for row, column in np.ndindex(counts.shape):
+        for row, column in np.ndindex(counts.shape if len(classes) <= WITH_SHARES else (0, 0)):
+            share = f"{100 * shares[row, column]:.0f}"
             axes.text(
-                column, row, f"{100 * shares[row, column]:.0f} %\n{counts[row, column]:,.0f}",
+                column, row,
+                f"{share} %\n{counts[row, column]:,.0f}" if len(classes) <= WITH_COUNTS else share,
                 ha="center", va="center", linespacing=1.15,
                 color="white" if shares[row, column] > 0.55 else "black",
             )  # fmt: skip
         axes.set_title(style.wrapped(name, 20))
         axes.set_xticks(range(len(classes)), classes)
-        axes.set_yticks(range(len(classes)), classes)
+        axes.set_yticks(range(len(classes)), called)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
     figure.supxlabel("Predicted", fontsize=style.FONT)
@@ -235,12 +282,25 @@ def confusion_matrices(
     one = one[one["seed"] == one["seed"].iloc[0]]
     sizes = one.groupby("label")["n"].sum().reindex(classes)
     held_out = ", ".join(f"{label} {n:,}" for label, n in sizes.items())
+    numbers = " and, below, their number" if len(classes) <= WITH_COUNTS else ", in percent"
+    if len(classes) > WITH_SHARES:
+        numbers = ", white none, blue all"
     caption = (
         f"Confusion matrices of the test tasks of the {PRIMARY} split (n = {sizes.sum():,}: {held_out}): "
-        f"share of the tasks of each label (a row sums to 100 %) and, below, their number."
+        f"share of the tasks of each label (a row sums to 100 %){numbers}."
         f"{' Mean over the seeds.' if several_seeds(primary) else ''} {source('evaluate', 'confusion')}"
     )
     return Drawing(figure, caption)
+
+
+def two_a_row(n: int) -> tuple[Figure, list[Axes]]:
+    """A figure and the axes of `n` square panels, two in a row of a page, with room for long labels."""
+    rows, columns = -(-n // 2), min(n, 2)
+    figure = style.new_figure(1.8 + 2.7 * columns, 0.3 + 3.0 * rows)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for axes in grid.flat[n:]:
+        axes.remove()
+    return figure, list(grid.flat[:n])
 
 
 def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:

@@ -62,6 +62,7 @@ class Facts:
     names: dict[str, str]  # model → name for people
     others: list[str]  # raters that stand beside the models
     hashes: dict[str, str]  # table → SHA-256
+    exposure: bool = True  # the labels are degrees of exposure, the texts tasks of occupations
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def page(facts: Facts, tables: dict[str, pd.DataFrame], images: Sequence[Image])
         ("pairs", "Model against model", pairs(comparison, primary, facts)),
         ("labels", "Fewer labelled tasks", learning(curve, facts)),
         ("runs", "Every run by seed", runs(metrics, list(comparison["model"]), facts)),
-        ("method", "How it was measured", method(comparison, primary, metrics)),
+        ("method", "How it was measured", method(comparison, primary, metrics, facts.exposure)),
         ("tables", "What this page was made from", [made_from(facts)]),
     ]
     sections = [each for each in sections if each[2]]
@@ -160,9 +161,14 @@ def introduction(comparison: pd.DataFrame, metrics: pd.DataFrame, facts: Facts) 
     what = (
         f"The study {facts.study} compares {models} model{'' if models == 1 else 's'} on {facts.data}. "
         f"They are judged by the labels of {facts.rater}, on the {PRIMARY} split, in which no training "
-        f"task shares an activity or a text with a test task: {n['n_tasks']:,} held-out tasks in "
-        f"{n['n_groups']:,} leak groups and {n['n_occupations']:,} occupations with enough of them. "
-        f"Each model was trained with the seed{'s' if len(facts.seeds) > 1 else ''} "
+        + (
+            f"task shares an activity or a text with a test task: {n['n_tasks']:,} held-out tasks in "
+            f"{n['n_groups']:,} leak groups and {n['n_occupations']:,} occupations with enough of them. "
+            if facts.exposure
+            else f"text shares a leak group or its wording with a test text: {n['n_tasks']:,} held-out texts "
+            f"in {n['n_groups']:,} leak groups. "
+        )
+        + f"Each model was trained with the seed{'s' if len(facts.seeds) > 1 else ''} "
         f"{seeds}{averaged}.{beside_them}"
     )
     # A rater may stand above every model.
@@ -344,7 +350,9 @@ def runs(metrics: pd.DataFrame, models: list[str], facts: Facts) -> list[Html]:
     return [tag("details", tag("summary", f"{len(wide)} runs"), every)]
 
 
-def method(comparison: pd.DataFrame, primary: pd.DataFrame, metrics: pd.DataFrame) -> list[Html]:
+def method(
+    comparison: pd.DataFrame, primary: pd.DataFrame, metrics: pd.DataFrame, exposure: bool
+) -> list[Html]:
     """Intervals, tests and costs: what they mean and what they do not."""
     draws = metrics["draws"].max()  # fewer where a measure is not always defined
     threads = listed([f"{n:g}" for n in sorted(set(comparison["threads"].dropna()))])
@@ -366,6 +374,8 @@ def method(comparison: pd.DataFrame, primary: pd.DataFrame, metrics: pd.DataFram
             "labels, over those with enough held-out tasks. A model that always says the same has none.",
         ),
     ]
+    if not exposure:
+        items.pop()
     if comparison["training_seconds"].notna().any():
         items += [
             (

@@ -3,8 +3,9 @@
 Sizes are print sizes: a figure is 3.5 or 7.2 inches wide and its text 7 points at that size, so it
 goes into a column or a page unscaled. Colours are those of Okabe and Ito (2008), which colour-blind
 readers tell apart; where two of them meet they also differ in lightness, for grey prints. The font
-is DejaVu Sans, which matplotlib brings along, so that every machine draws the same letters. A user's
-own matplotlibrc does not count.
+is DejaVu Sans, which matplotlib brings along, so that every machine draws the same letters; Chinese,
+which it lacks, is drawn in Noto Sans SC from the package pylopdf-fonts-zh-cn. A user's own matplotlibrc
+does not count.
 
 Nothing here uses pyplot: a `Figure` belongs to whoever draws it and needs no closing.
 """
@@ -13,16 +14,19 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from itertools import product
 from math import ceil
 from pathlib import Path
 from textwrap import fill
 
 import numpy as np
-from matplotlib import style
+from matplotlib import font_manager, rc_context, style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
@@ -32,6 +36,10 @@ FONT = 7.0  # points
 BLUE, SKY = "#0072B2", "#56B4E9"
 ORANGE, VERMILLION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
 BLACK, GREY, LIGHT, PALE = "#000000", "#6E6E6E", "#C0C0C0", "#E8E8E8"
+
+# What draws a letter that the first font lacks; the package, and the font's file in it.
+CHINESE = "Noto Sans SC"
+CHINESE_FILE = ("pylopdf_fonts_zh_cn", "NotoSansSC-Regular.otf")
 
 SETTINGS = {
     "font.family": "DejaVu Sans",
@@ -89,8 +97,28 @@ class Drawing:
 @contextmanager
 def print_style() -> Iterator[None]:
     """Draw and save inside this: matplotlib's own defaults and then `SETTINGS`."""
-    with style.context(["default", SETTINGS]):
+    fonts = [SETTINGS["font.family"], *([CHINESE] if chinese_font() else [])]
+    with style.context(["default", SETTINGS, {"font.family": fonts}]):
         yield
+
+
+@cache
+def chinese_font() -> Path | None:
+    """The file of the Chinese font, known to matplotlib from now on; None where it is not installed."""
+    package, file = CHINESE_FILE
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        logging.warning("Chinese letters are drawn as boxes: the package %s is not there", package)
+        return None
+    path = Path(found.origin).parent / file
+    font_manager.fontManager.addfont(path)
+    return path
+
+
+def chinese(figure: Figure) -> bool:
+    """Whether the figure has letters that are drawn in the Chinese font."""
+    texts = "".join(text.get_text() for text in figure.findobj(Text))
+    return any(letter >= "\u2e80" for letter in texts)
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -126,8 +154,11 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     """Write `figure` as NAME.pdf (text as text, TrueType) and NAME.png (300 dpi) without dates."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # once is enough
-    for ending, metadata in METADATA.items():
-        figure.savefig(folder / f"{name}.{ending}", metadata=metadata)
+    # The Chinese font is not TrueType, and a PDF that says it is would be wrong: then as Type 3.
+    kind = {"pdf.fonttype": 3} if chinese(figure) else {}
+    with rc_context(kind):
+        for ending, metadata in METADATA.items():
+            figure.savefig(folder / f"{name}.{ending}", metadata=metadata)
 
 
 def percent_axis(axis, label: str, ticks: int = 7) -> None:

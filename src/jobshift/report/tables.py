@@ -44,6 +44,7 @@ MAIN = {
     "cohen_kappa": "Cohen's κ",
     "f1_macro": "Macro-F1",
     "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
     "cohen_kappa_quadratic": "Weighted κ",
     "expected_calibration_error": "ECE",
     "occupation_beta_pearson": "Occupation β, r",
@@ -59,6 +60,8 @@ COSTS = {
     "rating_texts_per_second": "Texts/s",
     "size_mb": "Size, MB",
 }
+
+SPLITS = ("purged", "major_group", "random")
 
 RELIABILITY = {
     "agreement": "Agreement",
@@ -128,19 +131,22 @@ def metrics_table(metrics: pd.DataFrame, notes: list[str]) -> str:
     """The main table of the paper: models by main measures, each value above its interval.
 
     `metrics` is long, one row a split, model and metric, in the order to print: columns split,
-    model, metric, value, low, high, n_tasks, n_groups, n_occupations.
+    model, metric, value, low, high, n_tasks, n_groups, n_occupations. Measures that it lacks are left out.
     """
     rows = []
+    measures = [metric for metric in MAIN if metric in set(metrics["metric"])]
+    things = "tasks" if "occupation_beta_pearson" in measures else "texts"
     for (split, model), part in metrics.groupby(["split", "model"], sort=False):
-        cells = part.set_index("metric").loc[list(MAIN)]
+        cells = part.set_index("metric").loc[measures]
         sizes = part.iloc[0]
         heading = (
-            f"{split_title(split)}: {sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups, "
-            f"{sizes.n_occupations:,} occupations"
+            f"{split_title(split)}: {sizes.n_tasks:,} {things} in {sizes.n_groups:,} leak groups"
+            + (f", {sizes.n_occupations:,} occupations" if sizes.n_occupations else "")
         )
         rows.append([heading, model, *map(number, cells["value"])])
         rows.append([heading, "", *map(interval, cells["low"], cells["high"])])
-    return booktabs(pd.DataFrame(rows, columns=["split", "Model", *MAIN.values()]), notes, "split")
+    columns = ["split", "Model", *(MAIN[metric] for metric in measures)]
+    return booktabs(pd.DataFrame(rows, columns=columns), notes, "split")
 
 
 def comparisons_table(comparisons: pd.DataFrame, notes: list[str]) -> str:
@@ -226,8 +232,8 @@ def reliability_table(reliability: pd.DataFrame) -> str:
 
 
 def split_title(split: str) -> str:
-    """The name of a split as a heading: major_group is "Major group split"."""
-    return f"{split.replace('_', ' ').capitalize()} split"
+    """The name of a split as a heading: major_group is "Major group split"; a second test set as it is."""
+    return split.replace("_", " ").capitalize() + (" split" if split in SPLITS else "")
 
 
 def _row(cells: list[object]) -> str:

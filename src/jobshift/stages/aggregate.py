@@ -14,7 +14,8 @@ untouched always use hard labels, since the joint votes on exposure and automati
 they are empty for models, which do not predict automation. Which automation classes go with whose
 exposure is the data set's `automation`.
 
-Rates are shares between 0 and 1; employment is in workers, wages in US dollars a year.
+Rates are shares between 0 and 1; employment is in workers, wages in US dollars a year. Where the labels of
+the data set are no degrees of exposure, all tables are empty and the log says so.
 """
 
 import logging
@@ -41,6 +42,44 @@ RESULTS = Path("data/results/occupations.parquet")
 ONET_SOC = r"\d\d-\d{4}\.\d\d"
 # The two long tables are committed with four digits, a hundredth of a percent: 0.1 MB a rater.
 DIGITS = {"exposure_industries_detailed": "%.4f", "exposure_areas": "%.4f"}
+BY_RATER = ["rater", "task_weighting", "exposure_from"]
+PLACE = [
+    *("n_occupations", "n_unmatched", "n_not_released", "employment_workers", "matched_workers"),
+    *("unmatched_workers", "not_shown_workers", "matched_share", *lm.RATES),
+]
+WAGES = ["median_annual_wage_usd", "annual_wage_usd", "wage_basis"]
+ONET = ["occupation", "title", "soc", "n_tasks", *lm.RATES]
+# The columns of every table, for a data set that has none of them.
+COLUMNS = {
+    "exposure_areas": [
+        *(*BY_RATER, "area_code", "area", "state_fips", "metropolitan", "in_national", *PLACE),
+    ],
+    "exposure_industries": [*BY_RATER, "naics", "industry", *PLACE],
+    "exposure_industries_detailed": [
+        *(*BY_RATER, "naics", "naics_level", "industry", "ownership", *PLACE),
+    ],
+    "exposure_major_groups": [*BY_RATER, "major_group", "title", *PLACE],
+    "exposure_national": [*BY_RATER, "measure", "value", "unit", "n_workers"],
+    "exposure_occupations": [
+        *(*BY_RATER, "soc", "title", "match", "n_onet", "n_tasks", "employment_workers"),
+        *(*WAGES, *lm.RATES),
+    ],
+    "exposure_onet": [*BY_RATER, *ONET],
+    "exposure_states": [*BY_RATER, "state_fips", "state", "in_national", *PLACE],
+    "exposure_thresholds": [*BY_RATER, "measure", "threshold", "n_workers", "workers_share"],
+    "exposure_wage_deciles": [
+        *(*BY_RATER, "decile", "wage_from_usd", "wage_to_usd", "wage_mean_usd", "n_occupations"),
+        *("employment_workers", "matched_workers", "unmatched_workers", "matched_share", *lm.RATES),
+    ],
+    "oews_bridge": [
+        *(*BY_RATER, "oews_code", "oews_title", "employment_workers", "soc_code", "soc_title"),
+        *("reason", "used", "n_onet", "n_tasks", *lm.RATES),
+    ],
+    "oews_cells": ["block", "quantity", "status", "n_cells"],
+    "oews_unmatched": [
+        *("side", "code", "title", "employment_workers", "share_of_detailed", "n_tasks", "reason"),
+    ],
+}
 
 
 @dataclass
@@ -68,6 +107,12 @@ def run(config: Config) -> None:
             raise JobshiftError(
                 f"conf/aggregate.yaml: {key} is {value!r}; choose one of {', '.join(known)}"
             )
+    if reason := config.data.no_exposure:
+        logging.info("left out: %s", reason)
+        for name, columns in COLUMNS.items():
+            write_csv(pd.DataFrame(columns=columns), TABLES / f"{name}.csv")
+        write_parquet(pd.DataFrame(columns=[*BY_RATER, *ONET], dtype=str), RESULTS)
+        return
     oews = read_oews(OEWS)
     tasks = read_tasks(config)
     bridge = read_bridge(Path(config.bridge))

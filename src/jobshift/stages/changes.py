@@ -87,10 +87,10 @@ class Config:
 def run(config: Config) -> None:
     """Compare the ratings; JobshiftError where a file is missing or does not fit."""
     check(config)
-    reason = ""
-    if SOURCE not in config.study.sources:
+    reason = config.data.no_exposure
+    if not reason and SOURCE not in config.study.sources:
         reason = f"the study has no source {SOURCE}; add it to `sources` in params.yaml"
-    elif SOURCE not in config.data.sources:
+    elif not reason and SOURCE not in config.data.sources:
         reason = f"the data set {config.data.name} has no published labels; set `data: {SOURCE}`"
     if reason:
         leave_out(config, reason)

@@ -28,6 +28,7 @@ from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
 from jobshift.stages.evaluate import (
     PRIMARY,
+    defined,
     metrics_frame,
     read_columns,
     read_predictions,
@@ -94,13 +95,7 @@ def check(config: Config) -> None:
             raise JobshiftError(
                 f"conf/compare.yaml: {key} is {getattr(config, key)}; it must be at least 1"
             )
-    known = bootstrap.metric_names(list(config.data.labels))
-    for metric in config.metrics:
-        if metric not in known:
-            raise JobshiftError(
-                f"conf/compare.yaml: metrics names '{metric}', which is no measure; "
-                f"choose from {', '.join(known)}"
-            )
+    config.metrics = defined(config.metrics, config.data, "compare: metrics")
     if ORDER not in config.metrics:
         raise JobshiftError(
             f"conf/compare.yaml: metrics lacks {ORDER}, in whose order the models stand; add it"
@@ -278,7 +273,7 @@ def read_table(
 
 def learning_curve_frame(config: Config) -> pd.DataFrame:
     """One row a model, percent of the training tasks and measure, 100 % last: mean over the seeds."""
-    study, classes = config.study, list(config.data.labels)
+    study, classes = config.study, config.data.classes
     models, seeds = study.learning_curve.models, study.seeds
     if not models:
         logging.info("learning curve left out: params.yaml names no model in `learning_curve`")
@@ -287,7 +282,7 @@ def learning_curve_frame(config: Config) -> pd.DataFrame:
     folder = Path("data/prepared", config.data.name, PRIMARY)
     tasks = read_tasks(folder, classes, [])
     held_out = bootstrap.HeldOut(
-        tasks, config.data.labels, config.draws, config.seed, config.min_tasks
+        tasks, config.data.scale, config.draws, config.seed, config.min_tasks
     )
     counted = cache(learnt_from)
     measured, learnt = {}, {}
@@ -387,9 +382,10 @@ def learning_curve_latex(frame: pd.DataFrame, config: Config) -> str:
     """The learning curve in LaTeX."""
     if frame.empty:
         return "% Left out: params.yaml names no model in `learning_curve`.\n"
+    occupations = f"Occupations of at least {config.min_tasks} held-out tasks: mean of these."
     said = [
         *notes(config),
-        f"Occupations of at least {config.min_tasks} held-out tasks: mean of these.",
+        *([occupations] if config.data.exposure else []),
         "Tasks: learnt from, mean over seeds and folds.",
         "Behind: the same model with all tasks minus this one in Cohen's kappa, paired.",
     ]

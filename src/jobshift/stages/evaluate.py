@@ -7,7 +7,9 @@ the reliability of the ratings themselves, confusion tables and reliability diag
 Choices: measures of tasks count every task once; the value of an occupation is the mean over its
 held-out tasks, weighted by column `weight`. Where a study has several seeds, models are compared,
 and printed in LaTeX, by their mean over the seeds, draw by draw. A measure that is not defined (a
-model that always says the same has no correlation) is null in JSON and empty in CSV.
+model that always says the same has no correlation) is null in JSON and empty in CSV. A second test set
+stands in the column `split` by its own name; its predictions are those of the models of the primary
+split, with several folds those of the first.
 """
 
 import logging
@@ -34,6 +36,7 @@ REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
 RATINGS = Path("data/raw/rubric_ratings/dwa_ratings.csv")
 HEADLINE = ["cohen_kappa", "f1_macro", "accuracy", "occupation_beta_pearson"]
+ORDINAL = ("cohen_kappa_quadratic", "krippendorff_alpha_ordinal")
 PRIMARY = "purged"
 RUN = ["model", "seed", "split"]
 
@@ -57,27 +60,32 @@ class Config:
 def run(config: Config) -> None:
     """Measure every run of the study; JobshiftError where a file is missing or does not fit."""
     check(config)
-    labels, runs = config.data.labels, runs_in_order(config.study)
+    labels, runs = config.data.classes, runs_in_order(config.study)
     prepared = Path("data/prepared", config.data.name)
     reliability = reliability_frame(config.data, prepared / "tasks.parquet")
     tasks, held_out = {}, {}
     for split in dict.fromkeys(split for _, _, split in runs):
-        tasks[split] = read_tasks(prepared / split, list(labels), other_raters(config))
+        tasks[split] = read_tasks(prepared / split, labels, other_raters(config))
+    for name in config.data.extra:
+        tasks[name] = read_extra(prepared / "extra" / f"{name}.parquet", labels)
+    for split in tasks:
         held_out[split] = bootstrap.HeldOut(
-            tasks[split], labels, config.draws, config.seed, config.min_tasks
+            tasks[split], config.data.scale, config.draws, config.seed, config.min_tasks
         )
     measured, confusion, diagram = {}, {}, {}
     for rater, split in product(other_raters(config), tasks):
-        numbers = rater_numbers(tasks[split], rater, list(labels))
+        numbers = rater_numbers(tasks[split], rater, labels)
         if numbers is None:
             log.info("%s has not rated every test task of the %s split; left out", rater, split)
             continue
         key = rater, config.study.seeds[0], split
         measured[key] = bootstrap.measure_labels(held_out[split], numbers)
         confusion[key] = confusion_frame(held_out[split], numbers)
-    for key in runs:
+    for key in with_extra(runs, tasks, config.data):
         truth = held_out[key[2]]
-        predicted, p = read_predictions(key, tasks[key[2]], list(labels))
+        predicted, p = read_predictions(
+            key, tasks[key[2]], labels, extra=key[2] in config.data.extra
+        )
         measured[key] = bootstrap.measure(truth, predicted, p, config.bins)
         confusion[key] = confusion_frame(truth, predicted)
         diagram[key] = diagram_frame(truth, predicted, p, config.bins)
@@ -88,7 +96,7 @@ def run(config: Config) -> None:
     comparisons = comparisons_frame(means, config.compare)
 
     write_json(nested(metrics), REPORTS / "metrics.json")
-    write_json(headline(mean_metrics), REPORTS / "headline.json")
+    write_json(headline(mean_metrics, config.data), REPORTS / "headline.json")
     for name, frame in {
         "metrics": metrics,
         "metrics_mean": with_spread(mean_metrics, metrics),
@@ -117,6 +125,8 @@ def other_raters(config: Config) -> list[str]:
 
 def rater_numbers(tasks: pd.DataFrame, rater: str, classes: list[str]) -> np.ndarray | None:
     """Class numbers [tasks] of a rater's labels; None where one is missing."""
+    if f"label_{rater}" not in tasks:  # a second test set has none
+        return None
     numbers = pd.Categorical(tasks[f"label_{rater}"], categories=classes).codes.astype(int)
     return None if (numbers < 0).any() else numbers
 
@@ -140,13 +150,49 @@ def check(config: Config) -> None:
             raise JobshiftError(
                 f"conf/evaluate.yaml: {key} is {getattr(config, key)}; it must be at least 1"
             )
-    known = bootstrap.metric_names(list(config.data.labels))
-    for metric in config.compare:
-        if metric not in known:
+    config.compare = defined(config.compare, config.data, "evaluate: compare")
+
+
+def defined(metrics: list[str], data: DataConfig, where: str) -> list[str]:
+    """Those of `metrics`, named by a config, that the data set has; the log names the others.
+
+    `where` is the verb and the key. JobshiftError for a name that is no measure of any data set.
+    """
+    verb, key = where.split(": ")
+    known = bootstrap.metric_names(data.classes, data.exposure)
+    elsewhere = {name for each in (True, False) for name in bootstrap.metric_names([], each)}
+    for metric in metrics:
+        if metric not in {*known, *elsewhere}:
             raise JobshiftError(
-                f"conf/evaluate.yaml: compare names '{metric}', which is no measure; "
+                f"conf/{verb}.yaml: {key} names '{metric}', which is no measure; "
                 f"choose from {', '.join(known)}"
             )
+    if left_out := [metric for metric in metrics if metric not in known]:
+        log.info("%s: left out, as %s does not have it: %s", key, data.name, ", ".join(left_out))
+    return [metric for metric in metrics if metric in known]
+
+
+def with_extra(runs: list[Run], tasks: dict[str, pd.DataFrame], data: DataConfig) -> list[Run]:
+    """`runs`, and behind them those of the primary split on each second test set that they predicted."""
+    found = list(runs)
+    for name in data.extra:
+        for model, seed, split in runs:
+            if split != PRIMARY:
+                continue
+            path = Path("models", model, f"{split}-{seed}", "predictions.parquet")
+            part = read_columns(path, ["part"], f"jobshift train model={model} seed={seed}")["part"]
+            if (part == name).any():
+                found.append((model, seed, name))
+            else:
+                log.info("%s, seed %s, has not predicted %s; left out", model, seed, name)
+    return found
+
+
+def read_extra(path: Path, classes: list[str]) -> pd.DataFrame:
+    """A second test set as `read_tasks` gives the test tasks, all of fold 0."""
+    rows = read_columns(path, ["id", "label", "group", "occupation", "weight"], "jobshift prepare")
+    refuse(path, rows, ~rows["label"].isin(classes), f"has a label that is none of {classes}")
+    return rows.assign(fold=0)
 
 
 def runs_in_order(study: Study) -> list[Run]:
@@ -190,13 +236,16 @@ def read_predictions(
     classes: list[str],
     learnt_from: str = "",
     percent: int = 100,
+    extra: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Class numbers [tasks] and probabilities [tasks × classes], in the order of `tasks`.
 
     `learnt_from` is the rater that the run learnt from, empty for the study's own; `percent` how many
-    percent of the training tasks it learnt from.
+    percent of the training tasks it learnt from. With `extra` the split of `key` is the name of a second
+    test set, which the run on the primary split predicted.
     """
     model, seed, split = key
+    part, split = (split, PRIMARY) if extra else ("test", split)
     name, command = f"{split}-{seed}", f"jobshift train model={model} split={split} seed={seed}"
     if learnt_from:
         name, command = f"{name}-{learnt_from}", f"{command} learn_from={learnt_from}"
@@ -205,7 +254,9 @@ def read_predictions(
     path = Path("models", model, name, "predictions.parquet")
     shares = [f"p_{name}" for name in classes]
     frame = read_columns(path, ["id", "fold", "part", "predicted", *shares], command)
-    frame = frame[frame["part"] == "test"]
+    frame = frame[frame["part"] == part]
+    if extra:
+        frame = frame[frame["fold"] == 0]
     p = frame[shares].to_numpy(dtype=float)
     unknown = ~frame["predicted"].isin(classes)
     refuse(path, frame, unknown, f"predicts a class that is none of {classes}")
@@ -329,6 +380,14 @@ def reliability_frame(data: DataConfig, path: Path) -> pd.DataFrame:
     tasks = pd.read_parquet(path).set_index("id")
     ratings = tasks[[column for column in tasks if column.startswith("label_")]]
     ratings.columns = ratings.columns.str.removeprefix("label_")
+    columns = ["level", "variable", "raters", "measure", "value", "n"]
+    if ratings.empty:  # the labels are those of the data themselves
+        return pd.DataFrame(columns=columns)
+    if not data.exposure:  # classes without an order have no measure that counts distances
+        numbers = class_numbers(ratings, data.classes, str(path))
+        frame = reliability_table(numbers, list(ratings), list(range(len(data.classes))))
+        frame = frame[~frame["measure"].isin(ORDINAL)]
+        return frame.assign(level="task", variable="label")[columns]
     rated = [("task", "exposure", path, ratings, data.labels)]
     if "rubric_ratings" in data.sources:
         steps = {name: float(step) for step, name in enumerate(AUTOMATION)}
@@ -339,7 +398,6 @@ def reliability_frame(data: DataConfig, path: Path) -> pd.DataFrame:
         numbers = class_numbers(ratings, list(scores), str(source))
         frame = reliability_table(numbers, list(ratings), list(scores.values()))
         frames.append(frame.assign(level=level, variable=variable))
-    columns = ["level", "variable", "raters", "measure", "value", "n"]
     return pd.concat(frames, ignore_index=True)[columns]
 
 
@@ -366,13 +424,15 @@ def nested(metrics: pd.DataFrame) -> dict:
     return result
 
 
-def headline(mean_metrics: pd.DataFrame) -> dict:
+def headline(mean_metrics: pd.DataFrame, data: DataConfig) -> dict:
     """{model: {metric: value}} on the primary split, mean over the seeds: `dvc metrics show`."""
+    known = bootstrap.metric_names(data.classes, data.exposure)
+    shown = [metric for metric in HEADLINE if metric in known]
     primary = mean_metrics[mean_metrics["split"] == PRIMARY]
     return {
         model: {
             metric: None if np.isnan(value) else value
-            for metric, value in part.set_index("metric")["value"][HEADLINE].items()
+            for metric, value in part.set_index("metric")["value"][shown].items()
         }
         for model, part in primary.groupby("model", sort=False)
     }
@@ -385,6 +445,13 @@ def bootstrap_notes(config: Config, weights: pd.Series) -> list[str]:
     if len(values) > 1:
         weighing = f"tasks weigh {values[0]:g} to {values[-1]:g}, column weight"
     seeds = ", ".join(map(str, config.study.seeds))
+    if not config.data.exposure:
+        return [
+            "Reference: held-out label. Every held-out text counts once.",
+            f"Intervals: 95 % percentile, {config.draws} draws of whole leak groups, centred.",
+            f"Mean over the seeds: {seeds}.",
+            f"ECE: expected calibration error, {config.bins} bins.",
+        ]
     return [
         "Reference: held-out majority label. Measures of tasks count every held-out task once.",
         f"Occupations of at least {config.min_tasks} held-out tasks: mean of these; {weighing}.",

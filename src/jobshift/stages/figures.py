@@ -6,7 +6,8 @@ stale figure. A figure for
 which the study has nothing to show is left out, and the log says so: learning curves without
 networks, the effect of the split without a contrast, agreement of raters without a second rater,
 the top occupations where fewer than two are large, accuracy against cost where nobody measured the
-costs, the need of labelled tasks where no model learned from a part of them.
+costs, the need of labelled tasks where no model learned from a part of them, and all of exposure where
+the labels are no degrees of it. Each second test set has a figure of its own.
 """
 
 import logging
@@ -117,6 +118,8 @@ NEEDED = {
         ],
     ),
 }
+# How the names of the figures begin that only labels with degrees of exposure have.
+OF_EXPOSURE = ("exposure_", "workers_", "top_occupations", "validity", "changes_", "growth_")
 # Read as text: names, codes, and ordinal numbers.
 TEXT = (
     "model",
@@ -189,7 +192,9 @@ def drawings(
     whole, changes = with_values(tables["validity"]), tables["changes_summary"]
     activities = tables["changes_activities"]
     nation = own["exposure_national"].set_index("measure")["value"]
-    metrics, history, raters = tables["metrics"], tables["history"], tables["reliability"]
+    history, raters, data = tables["history"], tables["reliability"], config.data
+    on_extra = tables["metrics"]["split"].isin(data.extra)
+    metrics, second = tables["metrics"][~on_extra], tables["metrics"][on_extra]
     models = model_figures.best_first(metrics, config.names)
     # A study may train a model on the easier splits alone.
     trained = models | {
@@ -201,7 +206,7 @@ def drawings(
     with_probabilities = {
         model: name for model, name in models.items() if model in config.study.all_models()
     }
-    how = basis(config, tables["exposure_major_groups"])
+    how = basis(config, tables["exposure_major_groups"]) if data.exposure else ""
     exposure, agreement = exposure_figures, model_figures
     occupations, deciles = own["exposure_occupations"], own["exposure_wage_deciles"]
     figures = {
@@ -224,10 +229,10 @@ def drawings(
             tables["calibration"], metrics, with_probabilities
         ),
         "confusion_matrices": lambda: agreement.confusion_matrices(
-            tables["confusion"], models, list(config.data.labels)
+            tables["confusion"], models, data.classes, data.names
         ),
         "learning_curves": lambda: agreement.learning_curves(history, models),
-        "split_effect": lambda: agreement.split_effect(metrics, trained),
+        "split_effect": lambda: agreement.split_effect(metrics, trained, not data.exposure),
         "accuracy_cost": lambda: comparison_figures.accuracy_cost(
             tables["comparison"], config.names, config.coded
         ),
@@ -256,6 +261,20 @@ def drawings(
             with_values(tables["growth_correlations"]), config.names
         ),
     }
+    for name in second["split"].unique():
+        found = second[second["split"] == name]
+        figures[f"model_comparison_{name}"] = lambda name=name, found=found: (
+            agreement.model_comparison(
+                found,
+                {model: shown for model, shown in models.items() if model in set(found["model"])},
+                name,
+                name.replace("_", " "),
+            )
+        )
+    if not data.exposure:
+        log.info("left out the figures of exposure: %s", data.no_exposure)
+        for name in [name for name in figures if name.startswith(OF_EXPOSURE)]:
+            del figures[name]
     workers = occupations.loc[occupations["beta"].notna(), "employment_workers"]
     large = int((workers >= config.large_occupation_workers).sum())
     for name, nothing, why in (
@@ -293,7 +312,7 @@ def drawings(
             for name in ("growth_by_quintile", "growth_scatter", "growth_slopes")
         ),
     ):
-        if nothing:
+        if nothing and name in figures:
             log.info("left out %s: %s", name, why)
             del figures[name]
     return figures
@@ -325,7 +344,8 @@ def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
     """Refuse runs of another study, a rater or a label that is not there, and values without sense."""
     runs = set(config.study.runs())
     metrics = tables["metrics"]
-    metrics = metrics[~metrics["model"].isin(config.data.raters)]
+    second = metrics["split"].isin(config.data.extra)
+    metrics = metrics[~metrics["model"].isin(config.data.raters) & ~second]
     found = set(metrics[["model", "split", "seed"]].itertuples(index=False, name=None))
     for model, split, seed in sorted(runs ^ found):
         problem = "lacks" if (model, split, seed) in runs else "has"
@@ -335,18 +355,18 @@ def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
             "params.yaml; make it again with `jobshift evaluate`"
         )
     raters = list(dict.fromkeys(tables["exposure_national"]["rater"]))
-    if config.rater not in raters:
+    if config.data.exposure and config.rater not in raters:
         raise JobshiftError(
             f"conf/figures.yaml: rater is '{config.rater}', but the tables of exposure have "
             f"{', '.join(raters)}; choose one of them"
         )
     if config.top < 1:
         raise JobshiftError(f"conf/figures.yaml: top is {config.top}; it must be at least 1")
-    unknown = sorted(set(tables["confusion"]["label"]) - set(config.data.labels))
+    unknown = sorted(set(tables["confusion"]["label"]) - set(config.data.classes))
     if unknown:
         raise JobshiftError(
             f"{TABLES / 'confusion.csv'} has the label {unknown[0]}, which is none of "
-            f"{', '.join(config.data.labels)}; make it again with `jobshift evaluate`"
+            f"{', '.join(config.data.classes)}; make it again with `jobshift evaluate`"
         )
 
 

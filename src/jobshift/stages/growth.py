@@ -115,6 +115,9 @@ def run(config: Config) -> None:
             f"conf/growth.yaml: printed is '{config.printed}', which is no measure; "
             f"choose one of {', '.join(MEASURES)}"
         )
+    if reason := config.data.no_exposure:
+        leave_out(reason)
+        return
     if SOURCE not in config.study.sources:
         leave_out(f"the study has no source {SOURCE}; add it to `sources` in params.yaml")
         return

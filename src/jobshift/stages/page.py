@@ -74,13 +74,18 @@ def run(config: Config) -> None:
     facts = Facts(
         study=study.name,
         data=config.data.title,
-        rater=raters.get(study.rater, study.rater),
+        rater=config.data.rated_by(study.rater),
         seeds=study.seeds,
         names=OmegaConf.to_object(OmegaConf.load(NAMES)["names"]),
         others=[rater for rater in raters if rater != study.rater],
+        exposure=config.data.exposure,
         hashes={name: sha256(TABLES / f"{name}.csv") for name in SHOWN},
     )
-    text = page(facts, tables, images(config.figures))
+    shown = list(config.figures)
+    if not config.data.exposure:  # the page is all of the report, as there is no paper
+        shown += [f"model_comparison_{name}" for name in config.data.extra]
+        shown += ["confusion_matrices", "split_effect", "learning_curves"]
+    text = page(facts, tables, images(shown))
     with complete_file(PAGE) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
     log.info("%s, %.0f kB", PAGE, len(text.encode()) / 1000)

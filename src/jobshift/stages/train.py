@@ -1,5 +1,8 @@
 """train: fit one model on one split with one seed, and predict every text of every part.
 
+A second test set of the data set is one more part, predicted on the primary split by the models that read
+nothing but texts.
+
 Folds are fitted one after another. Finished folds, and the last finished epoch of an unfinished one,
 wait in checkpoints/ until the whole run is written; an interrupted run goes on from there if its config
 and data are still the same. An ensemble and a student read the predictions of runs in models/.
@@ -31,6 +34,7 @@ BASELINES = ("majority", "lookup", "tfidf", "svm", "probe", "ensemble")
 NOT_THE_RUN = ("wandb", "study", "output")
 # What a model trains on: `all` adds validation and the part kept out for its sake.
 FIT_ON = {"train": ["train"], "all": ["train", "near", "val"]}
+PRIMARY = "purged"
 Config = RunConfig
 
 
@@ -48,9 +52,12 @@ def run(config: RunConfig, callbacks: Sequence = ()) -> None:
         raise JobshiftError(
             f"{split} is missing or empty; run the stage prepare, or choose another split"
         )
-    for file in (fold / f"{part}.parquet" for fold in folds for part in PARTS):
+    files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
+    for file in [*files, *extra_files(config).values()]:
         if not file.is_file():
             raise JobshiftError(f"{file} is missing; run the stage prepare again")
+    if config.tokenizer:
+        check_tokens(config)
     name = f"{config.model.name}/{run_name(config, config.seed)}"
     scratch = CHECKPOINTS / config.output / name
     claim(scratch, fingerprint(config, folds))
@@ -106,6 +113,18 @@ def check(config: RunConfig) -> None:
             f"student.weight is {student.weight:g} and student.temperature {student.temperature:g}; "
             "the weight must be from 0 to 1, the temperature above 0"
         )
+
+
+def check_tokens(config: RunConfig) -> None:
+    """JobshiftError where the tokens are missing or of other texts than those that are prepared."""
+    from jobshift.stages.tokenize import prepared_hash
+
+    file = TOKENS / config.tokenizer.name / "report.json"
+    command = f"`jobshift tokenize data={config.data.name} tokenizer={config.tokenizer.name}`"
+    if not file.is_file():
+        raise JobshiftError(f"{file} is missing; run the stage tokenize first: {command}")
+    if json.loads(file.read_text(encoding="utf-8")).get("prepared") != prepared_hash(config.data):
+        raise JobshiftError(f"{file.parent} has the tokens of other texts; run {command} again")
 
 
 def run_name(config: RunConfig, seed: int) -> str:
@@ -171,6 +190,7 @@ def fingerprint(config: RunConfig, folds: list[Path]) -> str:
     options = {key: value for key, value in asdict(config).items() if key not in NOT_THE_RUN}
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
+    files += extra_files(config).values()
     if config.tokenizer:
         files.append(TOKENS / config.tokenizer.name / "report.json")
     files += other_runs(config)
@@ -200,17 +220,32 @@ def tracker(config: RunConfig):
     return wandb_logger(config.wandb, config.study.name, name, options)
 
 
-def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
-    """One part of a fold; JobshiftError where a row has a label that the data set does not list.
+def extra_files(config: RunConfig) -> dict[str, Path]:
+    """The second test sets that the run predicts, by name; only on the primary split."""
+    if config.split != PRIMARY or needs_activities(config):
+        return {}
+    folder = PREPARED / config.data.name / "extra"
+    return {name: folder / f"{name}.parquet" for name in config.data.extra}
 
-    With `learn_from`, what a model learns from has the labels of that rater, without the rows that he
-    has not rated; the test part is as it is.
+
+def needs_activities(config: RunConfig) -> bool:
+    """Whether the model reads the activities of a task."""
+    kind = config.model.kind
+    return kind == "lookup" or (kind == "probe" and bool(config.probe and config.probe.hierarchy))
+
+
+def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
+    """One part of a fold, or a second test set by its name.
+
+    JobshiftError where a row has a label that the data set does not list. With `learn_from`, what a
+    model learns from has the labels of that rater, without the rows that he has not rated; the test
+    parts are as they are.
     """
-    file = fold / f"{part}.parquet"
+    file = extra_files(config).get(part, fold / f"{part}.parquet")
     rows = pd.read_parquet(file)
-    if config.learn_from and part != "test":
-        rows = relabelled(rows, config.learn_from, list(config.data.labels), file)
-    wrong = ~rows["label"].isin(list(config.data.labels))
+    if config.learn_from and part in ("train", "near", "val"):
+        rows = relabelled(rows, config.learn_from, config.data.classes, file)
+    wrong = ~rows["label"].isin(config.data.classes)
     if wrong.any():
         row = rows[wrong].iloc[0]
         raise JobshiftError(
@@ -236,7 +271,7 @@ def relabelled(rows: pd.DataFrame, rater: str, classes: list[str], file: Path) -
 
 def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
     """Label shares [rows, classes]: of the votes (soft) or of the majority label alone (hard)."""
-    classes = list(data.labels)
+    classes = data.classes
     if how == "soft":
         return rows[[f"p_{name}" for name in classes]].to_numpy()
     return (rows["label"].to_numpy()[:, None] == np.array(classes, dtype=object)).astype(float)
@@ -244,7 +279,7 @@ def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
 
 def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger, callbacks: Sequence) -> None:
     """Fit on one fold and leave model, predictions and history in `scratch`/finished."""
-    read = {part: read_part(config, fold, part) for part in PARTS}
+    read = {part: read_part(config, fold, part) for part in (*PARTS, *extra_files(config))}
     # Only the part `near` may rightly be empty.
     parts = {part: rows for part, rows in read.items() if len(rows)}
     if "train" not in parts or "val" not in parts:
@@ -252,6 +287,7 @@ def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger, callbacks: Se
             f"{fold}: no task has a label of {config.learn_from or 'the rater'} in training or "
             "validation; choose another rater"
         )
+    check_columns(config, parts["train"])
     if config.model.kind in NETWORKS:
         found = fit_network(config, fold, parts, scratch, logger, callbacks)
     elif config.model.kind == "ensemble":
@@ -274,11 +310,27 @@ def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger, callbacks: Se
     shutil.rmtree(scratch / "epochs", ignore_errors=True)
 
 
+def check_columns(config: RunConfig, rows: pd.DataFrame) -> None:
+    """JobshiftError where the model reads what the texts of the data set do not have."""
+    where = f"conf/model/{config.model.name}.yaml"
+    if needs_activities(config) and "dwas" not in rows:
+        raise JobshiftError(
+            f"{where}: the model reads the activities of O*NET tasks, which the texts of {config.data.name} "
+            "do not have; choose another model"
+        )
+    pair = (config.probe and config.probe.pair) or (config.tokenizer and config.tokenizer.pair)
+    if pair and rows["text_pair"].isna().all():
+        raise JobshiftError(
+            f"{where}: the model reads a second text, which the texts of {config.data.name} do not have; "
+            "choose another model, or name its column (data.pair) and prepare again"
+        )
+
+
 def predictions(
     data: DataConfig, rows: pd.DataFrame, probabilities: np.ndarray, fold: int, part: str
 ) -> pd.DataFrame:
     """One row a text: id, fold, part, the likeliest class, the probabilities."""
-    classes = list(data.labels)
+    classes = data.classes
     frame = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in classes])
     frame.insert(0, "id", rows["id"].to_numpy())
     frame.insert(1, "fold", fold)
@@ -303,8 +355,9 @@ def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame]):
         from jobshift.models.probe import Probe, sentences
 
         options = section(config, "probe")
-        tasks = PREPARED / config.data.name / "tasks.parquet"
-        embedded = sentences(options.path, options.max_length, tasks, options.pair)
+        embedded: dict[str, np.ndarray] = {}
+        for file in (PREPARED / config.data.name / "tasks.parquet", *extra_files(config).values()):
+            embedded |= sentences(options.path, options.max_length, file, options.pair)
         model = Probe(options, embedded, config.loss.class_weight)
     everything = together(parts)
     train = everything.iloc[taught(config, everything)]
@@ -316,7 +369,7 @@ def mean_of_members(config: RunConfig, fold: Path, parts: dict[str, pd.DataFrame
     """The ensemble of other runs' predictions."""
     from jobshift.models.baselines import Ensemble
 
-    files, classes = other_runs(config), list(config.data.labels)
+    files, classes = other_runs(config), config.data.classes
     model = Ensemble([file.parent.as_posix() for file in files])
 
     def mean(rows: pd.DataFrame) -> np.ndarray:
@@ -384,7 +437,7 @@ def fit_network(
     tokens = read_tokens(TOKENS / config.tokenizer.name / "tokens.arrow", everything["id"].tolist())
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
-    classes = list(config.data.labels)
+    classes = config.data.classes
     if config.model.kind == "lstm":
         from jobshift.models.lstm import Lstm
 
@@ -394,7 +447,14 @@ def fit_network(
         from jobshift.models.encoder import Encoder, FrozenOutputs
 
         kept = config.student.layers if config.student else None
-        network = Encoder(section(config, "encoder"), classes, config.lora, kept)
+        network = Encoder(
+            section(config, "encoder"),
+            classes,
+            config.lora,
+            kept,
+            tokens.vocabulary,
+            tokens.padding,
+        )
         inputs = tokens
         if config.encoder.cache_frozen:
             batches = sorted_batches(tokens.lengths, 64)
@@ -463,10 +523,10 @@ def log_results(
 
 def tokenizer_files(config: RunConfig, folder: Path) -> None:
     """Put the tokenizer beside an encoder, so that the folder is a whole transformers model."""
-    from jobshift.texts.tokenizer import load_tokenizer
+    from jobshift.texts.tokenizer import folder_of, load_tokenizer
 
     load_tokenizer(config.tokenizer).save(str(folder / "tokenizer.json"))
-    settings = Path(config.tokenizer.path) / "tokenizer_config.json"
+    settings = Path(folder_of(config.tokenizer)) / "tokenizer_config.json"
     if settings.is_file():
         shutil.copyfile(settings, folder / "tokenizer_config.json")
 
@@ -474,7 +534,7 @@ def tokenizer_files(config: RunConfig, folder: Path) -> None:
 def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
     """Put the finished folds together as one run."""
     rows = pd.concat([pd.read_parquet(fold / "predictions.parquet") for fold in finished])
-    order = pd.Categorical(rows["part"], PARTS, ordered=True)
+    order = pd.Categorical(rows["part"], [*PARTS, *config.data.extra], ordered=True)
     rows = rows.assign(order=order).sort_values(["fold", "order", "id"]).drop(columns="order")
     write_parquet(rows, folder / "predictions.parquet")
     histories = [

@@ -17,7 +17,7 @@ from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap
 from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
-from jobshift.stages.evaluate import PRIMARY, read_predictions, read_tasks
+from jobshift.stages.evaluate import PRIMARY, defined, read_predictions, read_tasks
 
 TABLES = Path("reports/tables")
 COLUMNS = ["model", "trained_on", "judged_by", "metric", "value", "low", "high", "n_tasks"]
@@ -39,14 +39,8 @@ class Config:
 
 def run(config: Config) -> None:
     """Write reports/tables/transfer.csv and .tex; without a rater or model in `transfer`, empty ones."""
-    study, classes = config.study, list(config.data.labels)
-    known = bootstrap.metric_names(classes)
-    for metric in config.metrics:
-        if metric not in known:
-            raise JobshiftError(
-                f"conf/transfer.yaml: metrics names '{metric}', which is no measure; "
-                f"choose from {', '.join(known)}"
-            )
+    study, classes = config.study, config.data.classes
+    config.metrics = defined(config.metrics, config.data, "transfer: metrics")
     for rater in study.transfer.raters:
         if rater not in config.data.raters:
             raise JobshiftError(
@@ -90,7 +84,7 @@ def measured(config: Config, classes: list[str]) -> list[tuple]:
             both = (predicted >= 0) & (truth >= 0)
             chosen = tasks[both].assign(label=tasks[f"label_{judge}"][both])
             held_out = bootstrap.HeldOut(
-                chosen, config.data.labels, config.draws, config.seed, config.min_tasks
+                chosen, config.data.scale, config.draws, config.seed, config.min_tasks
             )
             measures = (
                 bootstrap.measure_labels(held_out, predicted[both])

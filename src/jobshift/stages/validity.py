@@ -99,6 +99,9 @@ class Level:
 def run(config: Config) -> None:
     """Correlate all measures with AI applicability; JobshiftError where a file is missing or bad."""
     check(config)
+    if reason := config.data.no_exposure:
+        leave_out(reason)
+        return
     if SOURCE not in config.study.sources:
         leave_out(f"the study has no source {SOURCE}; add it to `sources` in params.yaml")
         return

@@ -149,7 +149,7 @@ def predicted_value(config: RunConfig, objective: str) -> float:
     """The objective from predictions of the validation part, rounded as in a history."""
     from jobshift.measures.agreement import accuracy, cohen_kappa, confusion_table
 
-    classes = list(config.data.labels)
+    classes = config.data.classes
     predictions = pd.read_parquet(run_folder(config) / "predictions.parquet")
     values = []
     for fold, rows in predictions[predictions["part"] == "val"].groupby("fold"):

@@ -8,6 +8,11 @@ early stopping and the choice of a configuration are as honest as the test. What
 the sake of validation is the part `near`: with `fit_on: all` a model whose epochs are settled trains on
 it and on validation, too. A task without a DWA shares none with any other. `major_group` leaves one
 SOC major group out at a time; `random` draws rows and exists only to show the gap.
+
+Texts without DWAs come with leak groups of their own. Then `purged` holds out whole groups and purges
+what shares a text with a held-out one, and there is no `major_group`. The parts are drawn within each
+label, so that a rare class is in every part if it has enough groups; a group counts for the label that
+most of its texts have.
 """
 
 import re
@@ -51,12 +56,24 @@ def linked_groups(*keys: pd.Series) -> pd.Series:
     return pd.Series([f"g{row:05d}" for row in roots], index=keys[0].index)
 
 
-def parts_of(groups: pd.Series, parts: int, seed: int) -> pd.Series:
+def parts_of(
+    groups: pd.Series, parts: int, seed: int, labels: pd.Series | None = None
+) -> pd.Series:
     """Divide whole groups into `parts` parts of nearly equal size: 0 … parts − 1 for each row.
 
     Groups come in an order shuffled by `seed`, each into the part that is smallest so far; so a part is
-    never larger than a fair share by more than the largest group.
+    never larger than a fair share by more than the largest group. With `labels`, this is done for the
+    groups of each label by itself; the only group of a label goes into the last part.
     """
+    if labels is not None and len(labels):
+        of_label = most_frequent(labels, groups)
+        found = [
+            parts_of(groups[of_label == label], parts, seed) for label in sorted(of_label.unique())
+        ]
+        alone = [groups[part.index].nunique() == 1 for part in found]
+        return pd.concat(
+            [part * 0 + parts - 1 if one else part for part, one in zip(found, alone, strict=True)]
+        ).reindex(groups.index)
     sizes = groups.value_counts().sort_index()
     order = np.random.default_rng(seed).permutation(len(sizes))
     filled = np.zeros(parts, dtype=int)
@@ -66,6 +83,12 @@ def parts_of(groups: pd.Series, parts: int, seed: int) -> pd.Series:
         part_of[sizes.index[position]] = part
         filled[part] += sizes.iloc[position]
     return groups.map(part_of)
+
+
+def most_frequent(labels: pd.Series, groups: pd.Series) -> pd.Series:
+    """For each row the label that most rows of its group have, the first by name where several do."""
+    counts = pd.crosstab(groups, labels)  # columns sorted by name
+    return groups.map(counts.idxmax(axis=1))
 
 
 def shares_any(activities: pd.Series, texts: pd.Series, held: pd.Series) -> pd.Series:
@@ -99,8 +122,8 @@ def folds(
     """Yield the folds of a split.
 
     `tasks` has the columns `dwa` (first DWA, empty where there is none), `dwas` (all, joined by spaces) and
-    `occupation`; `texts` are its normalised texts, or numbers that stand for them.
-    `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more,
+    `occupation`, or else `group` and `label`; `texts` are its normalised texts, or numbers that stand for
+    them. `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more,
     every task is held out once), `major_group` one fold for each SOC major group, `random` one fold.
     `val` is the share of the remaining tasks held out for validation. Raises ValueError for an unknown
     split or shares that leave nothing to train on.
@@ -109,28 +132,45 @@ def folds(
         raise ValueError(
             f"split.test={test} and split.val={val} must lie in (0, 0.5], split.folds={count} be 1 or more"
         )
-    alone = pd.Series([f"row {row}" for row in range(len(tasks))], index=tasks.index)
-    group = linked_groups(tasks["dwa"].where(tasks["dwa"] != "", alone), texts)
+    if split not in splits_of(tasks):
+        raise ValueError(
+            f"there is no split {split!r}; choose one of {', '.join(splits_of(tasks))}"
+        )
+    if "dwas" in tasks:
+        alone = pd.Series([f"row {row}" for row in range(len(tasks))], index=tasks.index)
+        group = linked_groups(tasks["dwa"].where(tasks["dwa"] != "", alone), texts)
+        activities, labels = tasks["dwas"], None
+    else:
+        group, labels = tasks["group"], tasks["label"]
+        activities = pd.Series("", index=tasks.index)
     if split == "purged":
-        parts = parts_of(group, round(1 / test) if count == 1 else count, seed)
+        parts = parts_of(group, round(1 / test) if count == 1 else count, seed, labels)
         for number in range(count):
-            yield Fold(purge(tasks["dwas"], texts, group, parts == number, val, seed), group)
+            held = parts == number
+            yield Fold(purge(activities, texts, group, held, val, seed, labels), group)
     elif split == "major_group":
         major = tasks["occupation"].str[:2]
         for left_out in sorted(major.unique()):
             yield Fold(hold_out(major == left_out, group, val, seed), major)
     elif split == "random":
         rows = pd.Series(tasks.index.astype(str), index=tasks.index)
-        yield Fold(hold_out(parts_of(rows, round(1 / test), seed) == 0, rows, val, seed), group)
-    else:
-        raise ValueError(f"there is no split {split!r}; choose one of {', '.join(SPLITS)}")
+        held = parts_of(rows, round(1 / test), seed, labels) == 0
+        yield Fold(hold_out(held, rows, val, seed, labels), group)
 
 
-def hold_out(held: pd.Series, group: pd.Series, val: float, seed: int) -> pd.Series:
+def splits_of(tasks: pd.DataFrame) -> list[str]:
+    """The splits that make sense for `tasks`: by SOC major group only where there are DWAs."""
+    return [split for split in SPLITS if "dwas" in tasks or split != "major_group"]
+
+
+def hold_out(
+    held: pd.Series, group: pd.Series, val: float, seed: int, labels: pd.Series | None = None
+) -> pd.Series:
     """Name the parts: `held` is the test, whole groups of the rest are validation, the others training."""
     part = pd.Series("train", index=held.index)
     rest = group[~held]
-    part[rest.index[parts_of(rest, max(round(1 / val), 2), seed) == 0]] = "val"
+    of_rest = None if labels is None else labels[~held]
+    part[rest.index[parts_of(rest, max(round(1 / val), 2), seed, of_rest) == 0]] = "val"
     part[held] = "test"
     return part
 
@@ -142,6 +182,7 @@ def purge(
     held: pd.Series,
     val: float,
     seed: int,
+    labels: pd.Series | None = None,
 ) -> pd.Series:
     """Hold `held` out and purge what shares an activity or text with it.
 
@@ -150,7 +191,8 @@ def purge(
     left = ~held & ~shares_any(activities, texts, held)
     part = pd.Series("purged", index=held.index)
     part[held] = "test"
-    part[left] = hold_out(held[left], group[left], val, seed)
+    of_left = None if labels is None else labels[left]
+    part[left] = hold_out(held[left], group[left], val, seed, of_left)
     validation = part == "val"
     near = shares_any(activities, texts, validation)
     part[(part == "train") & near] = "near"
@@ -158,11 +200,16 @@ def purge(
 
 
 def leakage(
-    activities: pd.Series, texts: pd.Series, part: pd.Series, held: str, seen: str
+    activities: pd.Series,
+    texts: pd.Series,
+    part: pd.Series,
+    held: str,
+    seen: str,
+    name: str = "dwa",
 ) -> dict[str, float]:
     """Share of the `held` rows that share a DWA, and a text, with a `seen` row (parts by name).
 
-    `activities` and `texts` as in `shares_any`.
+    `activities` and `texts` as in `shares_any`; `name` says what the former are.
     """
     rows, others = part == held, part == seen
     seen_activities = set(" ".join(activities[others]).split())
@@ -170,6 +217,6 @@ def leakage(
         lambda joined: not seen_activities.isdisjoint(joined.split())
     )
     return {
-        "dwa": float(by_activity.mean()),
+        name: float(by_activity.mean()),
         "text": float(texts[rows].isin(set(texts[others])).mean()),
     }
