@@ -22,7 +22,7 @@ PUBLISHED := -S name=published -S data=gpts_are_gpts -S rater=human -S split.fol
 COMPARISON := -S name=comparison -S 'seeds=[0,1,2]' -S 'contrast.models=[]' \
 	-S 'models=[majority,dwa_lookup,activity_lookup,tfidf,svm,lstm,lstm_tuned,minilm_probe,probe,minilm_frozen,minilm_lora,minilm]' \
 	-S 'derived.models=[minilm_student,ensemble]' \
-	-S 'learning_curve.models=[tfidf,minilm_probe,lstm,minilm]' \
+	-S 'learning_curve.models=[tfidf,lstm,minilm]' \
 	-S conf/evaluate.yaml:draws=5000 -S conf/compare.yaml:draws=5000
 
 .PHONY: repro published comparison test setup lock clean

@@ -74,3 +74,10 @@ def test_the_findings_of_the_published_study_are_those_of_its_tables():
 def test_the_files_it_points_to_are_there():
     for path in re.findall(r"\]\(([\w./]+)\)", README):
         assert (ROOT / path).exists(), path
+
+
+def test_what_the_sweep_found_is_in_its_table():
+    trials = pd.read_csv(ROOT / "reports" / "sweeps" / "lstm" / "trials.csv")
+    kappa = trials["val_cohen_kappa"]
+    found = f"κ on validation {kappa.max():.3f} against {kappa[0]:.3f} as set by hand"
+    assert f"{found}, in {len(trials)} trials" in README

@@ -326,15 +326,18 @@ def test_tfidf_learns_what_the_words_say(prepared: Path):
     assert right > test["label"].value_counts(normalize=True).max() + 0.2
 
 
-def test_killed_training_resumes_and_ends_with_the_same_bytes(prepared: Path):
-    arguments = ["model=minilm", "training.epochs=4", "optimizer.lr=3e-3", "training.log_every=2"]
+@pytest.mark.parametrize("model", ["minilm", "lstm"])
+def test_killed_training_resumes_and_ends_with_the_same_bytes(prepared: Path, model: str):
+    # All networks have dropout, so the generator must be in the same state, too.
+    arguments = [f"model={model}", "training.epochs=4", "training.log_every=2"]
+    arguments.append("optimizer.lr=3e-3")
     jobshift("train", *arguments)
-    whole = hashes("models/minilm")
+    whole = hashes(f"models/{model}")
     command = [sys.executable, "-c", KILL, "train", *arguments]
     killed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert killed.returncode == -9, killed.stderr
-    assert Path("checkpoints/models/minilm/purged-0/0/epochs/last.ckpt").is_file()
-    assert hashes("models/minilm") == whole  # what was finished is not lost
+    assert Path(f"checkpoints/models/{model}/purged-0/0/epochs/last.ckpt").is_file()
+    assert hashes(f"models/{model}") == whole  # what was finished is not lost
     # An epoch trained again would show in its history; a fresh start would not say this.
     again = subprocess.run(
         [sys.executable, "-m", "jobshift", "train", *arguments],
@@ -344,7 +347,36 @@ def test_killed_training_resumes_and_ends_with_the_same_bytes(prepared: Path):
     )
     assert "going on from the last finished epoch" in again.stderr
     assert "epoch 1/4" not in again.stderr
-    assert hashes("models/minilm") == whole
+    assert hashes(f"models/{model}") == whole
+
+
+@pytest.mark.parametrize("model", ["minilm", "minilm_lora", "minilm_frozen", "lstm"])
+def test_dropout_is_on_in_training_and_off_elsewhere(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, model: str
+):
+    from torch.nn import Dropout
+
+    from jobshift.models.training import Classifier
+
+    seen = {}
+
+    def record(name: str) -> None:
+        step = getattr(Classifier, name)
+
+        def recorded(self, *arguments):
+            found = [
+                each for each in self.network.modules() if isinstance(each, Dropout) and each.p
+            ]
+            seen[name] = {each.training for each in found}
+            return step(self, *arguments)
+
+        monkeypatch.setattr(Classifier, name, recorded)
+
+    record("training_step")
+    record("validation_step")
+    fewer = ["encoder.frozen_layers=1"] if model == "minilm_frozen" else []
+    jobshift("train", f"model={model}", "training.epochs=1", "training.log_every=2", *fewer)
+    assert seen == {"training_step": {True}, "validation_step": {False}}
 
 
 def test_a_run_that_a_scheduler_stops_says_so_and_does_not_end_with_0(prepared: Path):

@@ -95,7 +95,10 @@ class TextBatches(pl.LightningDataModule):
         """The current epoch's batches."""
         epoch = self.trainer.current_epoch
         batches = length_batches(lengths(self.train), self.size, self.seed, epoch)
-        return DataLoader(Batches(self.train, batches), batch_size=None)
+        # Of its own, or it would draw from the one that dropout draws from: after the epoch's seed, but
+        # before it in the first epoch of a resumed run.
+        own = torch.Generator()
+        return DataLoader(Batches(self.train, batches), batch_size=None, generator=own)
 
     def val_dataloader(self) -> DataLoader | list:
         """All of validation."""
@@ -150,6 +153,9 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         """Make the epoch's dropout depend on seed and epoch alone."""
         torch.manual_seed(self.seed * 1_000_003 + self.current_epoch)
+        if self.current_epoch:
+            # As the DataLoader did until it had a generator of its own: results stay as they were.
+            torch.empty((), dtype=torch.int64).random_()
         self.recent, self.whole_epoch, self.started = [], [], time.monotonic()
 
     def training_step(self, batch: tuple[Tensor, ...], number: int) -> Tensor:
@@ -334,6 +340,8 @@ def fit(
     data = TextBatches(train, val, training.batch_size, seed)
     steps = training.epochs * math.ceil(len(train.labels) / training.batch_size)
     weights = torch.from_numpy(balanced(train.targets, loss.class_weight))
+    # Lightning leaves modes as they are, and a model from a file comes in that of evaluation: no dropout.
+    network.train()
     model = Classifier(network, loss, optimizer, steps, weights, seed, training.log_every, student)
     mode = "min" if training.monitor == "val_loss" else "max"
     keep = {

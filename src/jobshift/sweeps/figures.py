@@ -233,7 +233,12 @@ def parallel_coordinates(sweep: Sweep, done: pd.DataFrame, varied: list[str]) ->
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.4},
             )  # fmt: skip
     axes.set_xticks(
-        range(len(ticks)), [key.replace(".", ".\n") for key in varied] + [NAMES[sweep.objective]]
+        range(len(ticks)),
+        [
+            "\n".join(style.wrapped(part, max(7, 90 // len(ticks))) for part in key.split("."))
+            for key in varied
+        ]
+        + [NAMES[sweep.objective]],
     )
     axes.tick_params(axis="x", length=0)
     axes.set_yticks([])

@@ -147,7 +147,8 @@ def run_next(study: optuna.Study, plan: Plan) -> None:
             raise
 
     try:
-        study.optimize(objective, n_trials=1, catch=(Failed, GaveUp))
+        # A finished training is a cycle of objects, large ones.
+        study.optimize(objective, n_trials=1, catch=(Failed, GaveUp), gc_after_trial=True)
     except (ValueError, optuna.exceptions.UpdateFinishedTrialError) as error:
         if "Cannot tell a" not in str(error) and "can not be updated" not in str(error):
             raise
