@@ -232,10 +232,7 @@ def parallel_coordinates(sweep: Sweep, done: pd.DataFrame, varied: list[str]) ->
             )  # fmt: skip
     axes.set_xticks(
         range(len(ticks)),
-        [
-            "\n".join(style.wrapped(part, max(7, 90 // len(ticks))) for part in key.split("."))
-            for key in varied
-        ]
+        ["\n".join(style.wrapped(part, 10) for part in key.split(".")) for key in varied]
         + [NAMES[sweep.objective]],
     )
     axes.tick_params(axis="x", length=0)
