@@ -28,6 +28,8 @@ from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
 from jobshift.stages.evaluate import (
     PRIMARY,
+    check_counts,
+    check_metrics,
     metrics_frame,
     read_columns,
     read_predictions,
@@ -89,18 +91,8 @@ def run(config: Config) -> None:
 
 def check(config: Config) -> None:
     """Refuse values that mean nothing, before anything is read."""
-    for key in ("draws", "bins", "min_tasks"):
-        if getattr(config, key) < 1:
-            raise JobshiftError(
-                f"conf/compare.yaml: {key} is {getattr(config, key)}; it must be at least 1"
-            )
-    known = bootstrap.metric_names(list(config.data.labels))
-    for metric in config.metrics:
-        if metric not in known:
-            raise JobshiftError(
-                f"conf/compare.yaml: metrics names '{metric}', which is no measure; "
-                f"choose from {', '.join(known)}"
-            )
+    check_counts("conf/compare.yaml", config, ["draws", "bins", "min_tasks"])
+    check_metrics("conf/compare.yaml", "metrics", config.metrics, config.data.labels)
     if ORDER not in config.metrics:
         raise JobshiftError(
             f"conf/compare.yaml: metrics lacks {ORDER}, in whose order the models stand; add it"

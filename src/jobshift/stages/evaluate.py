@@ -11,6 +11,7 @@ model that always says the same has no correlation) is null in JSON and empty in
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -135,17 +136,24 @@ def history_frame(runs: list[Run]) -> pd.DataFrame:
 
 def check(config: Config) -> None:
     """Refuse values that mean nothing, before anything is read."""
-    for key in ("draws", "bins", "min_tasks"):
+    check_counts("conf/evaluate.yaml", config, ["draws", "bins", "min_tasks"])
+    check_metrics("conf/evaluate.yaml", "compare", config.compare, config.data.labels)
+
+
+def check_counts(file: str, config, keys: Sequence[str]) -> None:
+    """Refuse options of `file` that count something and are below 1."""
+    for key in keys:
         if getattr(config, key) < 1:
-            raise JobshiftError(
-                f"conf/evaluate.yaml: {key} is {getattr(config, key)}; it must be at least 1"
-            )
-    known = bootstrap.metric_names(list(config.data.labels))
-    for metric in config.compare:
+            raise JobshiftError(f"{file}: {key} is {getattr(config, key)}; it must be at least 1")
+
+
+def check_metrics(file: str, key: str, named: Sequence[str], labels: Sequence[str]) -> None:
+    """Refuse names under `key` of `file` that are no measure of texts with these labels."""
+    known = bootstrap.metric_names(list(labels))
+    for metric in named:
         if metric not in known:
             raise JobshiftError(
-                f"conf/evaluate.yaml: compare names '{metric}', which is no measure; "
-                f"choose from {', '.join(known)}"
+                f"{file}: {key} names '{metric}', which is no measure; choose from {', '.join(known)}"
             )
 
 

@@ -17,7 +17,13 @@ from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap
 from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
-from jobshift.stages.evaluate import PRIMARY, read_predictions, read_tasks
+from jobshift.stages.evaluate import (
+    PRIMARY,
+    check_counts,
+    check_metrics,
+    read_predictions,
+    read_tasks,
+)
 
 TABLES = Path("reports/tables")
 COLUMNS = ["model", "trained_on", "judged_by", "metric", "value", "low", "high", "n_tasks"]
@@ -40,13 +46,8 @@ class Config:
 def run(config: Config) -> None:
     """Write reports/tables/transfer.csv and .tex; without a rater or model in `transfer`, empty ones."""
     study, classes = config.study, list(config.data.labels)
-    known = bootstrap.metric_names(classes)
-    for metric in config.metrics:
-        if metric not in known:
-            raise JobshiftError(
-                f"conf/transfer.yaml: metrics names '{metric}', which is no measure; "
-                f"choose from {', '.join(known)}"
-            )
+    check_counts("conf/transfer.yaml", config, ["draws"])
+    check_metrics("conf/transfer.yaml", "metrics", config.metrics, classes)
     for rater in study.transfer.raters:
         if rater not in config.data.raters:
             raise JobshiftError(
