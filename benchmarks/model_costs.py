@@ -40,23 +40,10 @@ from jobshift.config import CONF, RunConfig, compose_and_run, load_params
 from jobshift.errors import JobshiftError
 from jobshift.models.probe import sentences
 from jobshift.outputs import write_csv
+from jobshift.stages import compare
 
-COSTS = Path("reports/costs.csv")
-COLUMNS = [
-    "data",
-    "model",
-    "parameters_total",
-    "parameters_trained",
-    "training_texts",
-    "epochs",
-    "training_seconds",
-    "once_seconds",
-    "training_texts_per_second",
-    "peak_memory_mb",
-    "rating_texts_per_second",
-    "size_mb",
-    "threads",
-]
+COSTS = compare.COSTS_FILE
+COLUMNS = ["data", "model", *compare.COSTS]
 MB = 1e6
 
 

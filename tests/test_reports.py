@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 RUNS = {
     "dvc.lock": ROOT / "reports",
     "reports/published/dvc.lock": ROOT / "reports" / "published",
+    "reports/comparison/dvc.lock": ROOT / "reports" / "comparison",
 }
 
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from jobshift.report import style
 from jobshift.report.model_figures import PRIMARY
 from jobshift.report.style import Drawing, source
+from jobshift.report.tables import listed
 
 # The costs that are drawn: label of the axis and whether more is better.
 COSTS = {
@@ -198,7 +199,9 @@ def learning_curve(curve: pd.DataFrame, names: dict[str, str]) -> Drawing:
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_formatter("{x:g}")
-    low, high = rows[["low", "value"]].min(axis=None), rows[["high", "value"]].max(axis=None)
+    sd = rows["sd"].fillna(0.0)
+    low = np.minimum(rows["low"], rows["value"] - sd).min()
+    high = np.maximum(rows["high"], rows["value"] + sd).max()
     margin = max(0.05 * (high - low), 0.01)
     axes.set_ylim(low - margin, high + margin)
     axes.set_xlabel("Labelled tasks learned from")
@@ -248,12 +251,6 @@ def near(rows: pd.DataFrame, names: dict[str, str]) -> str:
         said.append(f"only with all tasks: {listed(never)}")
     sentence = "; ".join(said)
     return f"{sentence[0].upper()}{sentence[1:]}."
-
-
-def listed(items: Sequence[str]) -> str:
-    """Items in words: a, b and c; none."""
-    items = list(items)
-    return " and ".join([", ".join(items[:-1])] * (len(items) > 1) + items[-1:]) or "none"
 
 
 def powers(axes: Axes) -> None:

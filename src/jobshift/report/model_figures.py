@@ -2,7 +2,7 @@
 
 All read the tables of the stage evaluate. `models` maps the name of each model to the name for
 people, in the order to show. With several seeds, a large mark is the mean over them, small marks
-and intervals are those of each seed (the table has no interval of the mean).
+and intervals are those of each seed (comparison.csv has the interval of the mean).
 """
 
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from jobshift.errors import JobshiftError
-from jobshift.report.tables import MAIN, UNDEFINED, interval, number
+from jobshift.report.tables import MAIN, UNDEFINED, interval, listed, number
 
 PRIMARY = "purged"
 KAPPA = "cohen_kappa"
@@ -560,11 +560,6 @@ def duration(seconds: float) -> str:
 def megabytes(mb: float) -> str:
     """Millions of bytes as kB, MB or GB."""
     return with_unit(mb, [(1e-3, "kB"), (1.0, "MB"), (1e3, "GB")])
-
-
-def listed(items: Sequence[str]) -> str:
-    """Items in words: a, b and c."""
-    return " and ".join([", ".join(items[:-1])] * (len(items) > 1) + list(items[-1:]))
 
 
 # ---- what stands beside this file ----

@@ -6,6 +6,7 @@ only here, and Greek letters become math, so that cells can be written as plain 
 """
 
 import math
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -104,6 +105,12 @@ def amount(value: float) -> str:
         return "<0.01"
     digits = 0 if value >= 100 or float(value).is_integer() else 1 if value >= 10 else 2
     return f"{value:,.{digits}f}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Items in words: a, b and c; none."""
+    items = list(items)
+    return " and ".join([", ".join(items[:-1])] * (len(items) > 1) + items[-1:]) or "none"
 
 
 def booktabs(frame: pd.DataFrame, notes: list[str], blocks: str | None = None) -> str:

@@ -28,6 +28,7 @@ from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
 from jobshift.stages.evaluate import (
     PRIMARY,
+    check_counts,
     defined,
     metrics_frame,
     read_columns,
@@ -90,11 +91,7 @@ def run(config: Config) -> None:
 
 def check(config: Config) -> None:
     """Refuse values that mean nothing, before anything is read."""
-    for key in ("draws", "bins", "min_tasks"):
-        if getattr(config, key) < 1:
-            raise JobshiftError(
-                f"conf/compare.yaml: {key} is {getattr(config, key)}; it must be at least 1"
-            )
+    check_counts("conf/compare.yaml", config, ["draws", "bins", "min_tasks"])
     config.metrics = defined(config.metrics, config.data, "compare: metrics")
     if ORDER not in config.metrics:
         raise JobshiftError(

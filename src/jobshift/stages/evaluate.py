@@ -13,6 +13,7 @@ split, with several folds those of the first.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -145,12 +146,15 @@ def history_frame(runs: list[Run]) -> pd.DataFrame:
 
 def check(config: Config) -> None:
     """Refuse values that mean nothing, before anything is read."""
-    for key in ("draws", "bins", "min_tasks"):
-        if getattr(config, key) < 1:
-            raise JobshiftError(
-                f"conf/evaluate.yaml: {key} is {getattr(config, key)}; it must be at least 1"
-            )
+    check_counts("conf/evaluate.yaml", config, ["draws", "bins", "min_tasks"])
     config.compare = defined(config.compare, config.data, "evaluate: compare")
+
+
+def check_counts(file: str, config, keys: Sequence[str]) -> None:
+    """Refuse options of `file` that count something and are below 1."""
+    for key in keys:
+        if getattr(config, key) < 1:
+            raise JobshiftError(f"{file}: {key} is {getattr(config, key)}; it must be at least 1")
 
 
 def defined(metrics: list[str], data: DataConfig, where: str) -> list[str]:

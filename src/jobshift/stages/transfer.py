@@ -17,7 +17,13 @@ from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap
 from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
-from jobshift.stages.evaluate import PRIMARY, defined, read_predictions, read_tasks
+from jobshift.stages.evaluate import (
+    PRIMARY,
+    check_counts,
+    defined,
+    read_predictions,
+    read_tasks,
+)
 
 TABLES = Path("reports/tables")
 COLUMNS = ["model", "trained_on", "judged_by", "metric", "value", "low", "high", "n_tasks"]
@@ -40,6 +46,7 @@ class Config:
 def run(config: Config) -> None:
     """Write reports/tables/transfer.csv and .tex; without a rater or model in `transfer`, empty ones."""
     study, classes = config.study, config.data.classes
+    check_counts("conf/transfer.yaml", config, ["draws"])
     config.metrics = defined(config.metrics, config.data, "transfer: metrics")
     for rater in study.transfer.raters:
         if rater not in config.data.raters:

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from jobshift.report import style
 from jobshift.report.style import Drawing
 from jobshift.sweeps.options import Sweep
+from jobshift.sweeps.report import shown
 from jobshift.sweeps.space import distributions
 from jobshift.sweeps.storage import Point
 
@@ -148,10 +149,7 @@ def positions(sweep: Sweep, key: str, values: pd.Series) -> tuple[np.ndarray, li
     """
     if sweep.space[key].type != "categorical":
         return pd.to_numeric(values.replace("", np.nan)).to_numpy(float), []
-    names = [
-        str(each).lower() if isinstance(each, bool) else str(each)
-        for each in sweep.space[key].choices
-    ]
+    names = [shown(each) for each in sweep.space[key].choices]
     places = {name: float(n) for n, name in enumerate(names)}
     return values.map(places).to_numpy(float), names
 
@@ -234,10 +232,7 @@ def parallel_coordinates(sweep: Sweep, done: pd.DataFrame, varied: list[str]) ->
             )  # fmt: skip
     axes.set_xticks(
         range(len(ticks)),
-        [
-            "\n".join(style.wrapped(part, max(7, 90 // len(ticks))) for part in key.split("."))
-            for key in varied
-        ]
+        ["\n".join(style.wrapped(part, 10) for part in key.split(".")) for key in varied]
         + [NAMES[sweep.objective]],
     )
     axes.tick_params(axis="x", length=0)
