@@ -137,23 +137,6 @@ def test_lora_trains_its_adapters_and_the_head_alone(path: str):
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == 4 * 128 + 99
 
 
-def test_lora_of_the_upper_layer_alone_has_no_adapter_and_no_gradient_below(path: str):
-    model = encoder(path, lora=LoraOptions(r=2, layers=[1]))
-    reached = []
-    for number, layer in enumerate(model.model.get_base_model().bert.encoder.layer):
-        layer.register_full_backward_hook(lambda *_, number=number: reached.append(number))
-    model(*map(torch.from_numpy, TOKENS.padded(ROWS))).sum().backward()
-    assert reached == [1]
-    assert trained(model) == {
-        "bert.encoder.layer.1.attention.self.query.lora_A.weight",
-        "bert.encoder.layer.1.attention.self.query.lora_B.weight",
-        "bert.encoder.layer.1.attention.self.value.lora_A.weight",
-        "bert.encoder.layer.1.attention.self.value.lora_B.weight",
-        "classifier.weight",
-        "classifier.bias",
-    }
-
-
 @pytest.mark.parametrize(("name", "targets"), [("path", ["query", "value"]), ("modern", ["Wqkv"])])
 def test_an_adapter_is_kept_without_the_base_and_loads_on_its_own(
     request: pytest.FixtureRequest, tmp_path: Path, name: str, targets: list[str]
@@ -193,11 +176,9 @@ def test_an_adapter_names_its_layers_in_order_and_its_base_as_the_config_does(
     ("options", "said"),
     [
         ({"lora": LoraOptions(r=0)}, r"lora\.r is 0; it must be at least 1"),
-        ({"lora": LoraOptions(layers=[2])}, r"lora\.layers is \[2\]; choose from 0 to 1"),
-        ({"lora": LoraOptions(layers=[])}, r"lora\.layers is \[\]; choose from 0 to 1"),
         ({"lora": LoraOptions(target_modules=["Wqkv"])}, r"lora\.target_modules is \['Wqkv'\]: "),
-        ({"lora": LoraOptions(), "frozen_layers": 1}, "lora trains adapters alone"),
-        ({"lora": LoraOptions(), "kept": [0]}, "lora trains adapters alone"),
+        ({"lora": LoraOptions(), "frozen_layers": 1}, "lora trains adapters in all layers"),
+        ({"lora": LoraOptions(), "kept": [0]}, "lora trains adapters in all layers"),
     ],
 )
 def test_adapters_that_cannot_be_are_refused(path: str, options: dict, said: str):

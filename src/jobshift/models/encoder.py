@@ -76,7 +76,7 @@ class Encoder(nn.Module):
         if lora:
             if kept is not None or options.freeze_embeddings or options.frozen_layers:
                 raise JobshiftError(
-                    "lora trains adapters alone, in the encoder as it is; leave out student, "
+                    "lora trains adapters in all layers of the encoder as it is; leave out student, "
                     "encoder.frozen_layers and encoder.freeze_embeddings"
                 )
             self.adapt(lora, options.path, missing)
@@ -88,8 +88,8 @@ class Encoder(nn.Module):
         stack = getattr(getattr(base, "encoder", base), "layer", getattr(base, "layers", None))
         if not isinstance(stack, nn.ModuleList) or not hasattr(base, "embeddings"):
             raise JobshiftError(
-                "encoder.frozen_layers, encoder.freeze_embeddings and lora.layers work for models built "
-                f"like BERT or ModernBERT, not for {self.model.config.model_type}; leave them out"
+                f"encoder.frozen_layers and encoder.freeze_embeddings work for models built like BERT or "
+                f"ModernBERT, not for {self.model.config.model_type}; set them to 0 and false"
             )
         return stack
 
@@ -118,13 +118,6 @@ class Encoder(nn.Module):
 
         if lora.r < 1:
             raise JobshiftError(f"lora.r is {lora.r}; it must be at least 1")
-        if lora.layers is not None:
-            there = range(len(self.layers))
-            if not lora.layers or not set(lora.layers) <= set(there):
-                raise JobshiftError(
-                    f"lora.layers is {lora.layers}; choose from 0 to {len(there) - 1}, or leave it out "
-                    "for adapters in all layers"
-                )
         self.model.config._name_or_path = path
         try:
             with warnings.catch_warnings():
@@ -138,7 +131,6 @@ class Encoder(nn.Module):
                         lora_alpha=lora.alpha,
                         lora_dropout=lora.dropout,
                         target_modules=list(lora.target_modules),
-                        layers_to_transform=lora.layers,
                         modules_to_save=sorted({name.rpartition(".")[0] for name in new}),
                     ),
                 )

@@ -125,9 +125,6 @@ class LoraOptions:
     dropout: float = 0.0  # on the adapters' inputs
     # Linear layers with an adapter, by the end of their names; BERT's attention has query, key, value.
     target_modules: list[str] = field(default_factory=lambda: ["query", "value"])
-    # Transformer layers with adapters, counted from 0; none given: all. Nothing is trained below the
-    # lowest of them, so training with the upper ones alone is faster.
-    layers: list[int] | None = None
 
 
 @dataclass
