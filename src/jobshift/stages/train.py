@@ -531,6 +531,15 @@ def tokenizer_files(config: RunConfig, folder: Path) -> None:
         shutil.copyfile(settings, folder / "tokenizer_config.json")
 
 
+def recorded(config: RunConfig) -> dict:
+    """What run.json says of a run: all its options, less those that do not change what it gives."""
+    return {
+        key: value
+        for key, value in asdict(config).items()
+        if value is not None and key not in NOT_THE_RUN
+    }
+
+
 def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
     """Put the finished folds together as one run."""
     rows = pd.concat([pd.read_parquet(fold / "predictions.parquet") for fold in finished])
@@ -546,12 +555,7 @@ def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
         write_csv(pd.concat(histories), folder / "history.csv")
     for number, fold in enumerate(finished):
         shutil.copytree(fold / "model", folder / str(number))
-    options = {
-        key: value
-        for key, value in asdict(config).items()
-        if value is not None and key not in NOT_THE_RUN
-    }
-    write_json(options, folder / "run.json")
+    write_json(recorded(config), folder / "run.json")
     test = rows[rows["part"] == "test"]
     logging.info(
         "%s on %s, seed %d: %d test texts predicted",

@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +121,8 @@ def run_folder(config: RunConfig) -> Path:
 def is_finished(config: RunConfig) -> bool:
     """Whether this very run is there as a whole: its process died before it could say so."""
     file = run_folder(config) / "run.json"
-    options = {
-        key: value
-        for key, value in asdict(config).items()
-        if value is not None and key not in train.NOT_THE_RUN
-    }
-    return file.is_file() and json.loads(file.read_text()) == json.loads(json.dumps(options))
+    options = json.loads(json.dumps(train.recorded(config)))
+    return file.is_file() and json.loads(file.read_text()) == options
 
 
 def best_value(config: RunConfig, objective: str) -> float:
