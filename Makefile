@@ -1,8 +1,6 @@
 # The commands, each from nothing but Python 3.11+, pip, make and git:
 #   make repro      set everything up and run the study that params.yaml selects
-#   make published  the same with the published labels; its reports go to reports/published/
-#   make comparison the default study with every model, three seeds and learning curves; its reports go to
-#                   reports/comparison/
+#   make STUDY      another study, one of those below, beside it; its reports go to reports/STUDY/
 #   make test       set everything up and pass the tests
 
 PYTHON ?= python3
@@ -11,41 +9,49 @@ READY := $(VENV)/.ready
 # Stages run `python -m jobshift`; this is the python they find.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-# The study of the published labels, as choices in params.yaml. Two of its sources come from GitHub, or
-# from the folder JOBSHIFT_MIRROR.
-PUBLISHED := -S name=published -S data=gpts_are_gpts -S rater=human -S split.folds=5 \
+# The other studies, as choices in params.yaml.
+STUDIES := published comparison csco csv onet_activity onet_pairs onet_generalize
+# The published labels. Two of the sources come from GitHub, or from the folder JOBSHIFT_MIRROR.
+published := -S data=gpts_are_gpts -S rater=human -S split.folds=5 \
 	-S 'sources=[onet_tasks,minilm,oews_2025,gpts_are_gpts,working_with_ai]' \
 	-S 'models=[majority,activity_lookup,tfidf,probe]' \
 	-S 'contrast.models=[majority,activity_lookup,tfidf]' \
 	-S 'transfer.models=[tfidf,probe]' -S 'transfer.raters=[gpt4,rubric]'
 # Every model on the default labels. Its many pairs of models need more draws for Holm's correction.
-COMPARISON := -S name=comparison -S 'seeds=[0,1,2]' -S 'contrast.models=[]' \
+comparison := -S 'seeds=[0,1,2]' -S 'contrast.models=[]' \
 	-S 'models=[majority,dwa_lookup,activity_lookup,tfidf,svm,lstm,lstm_tuned,minilm_probe,probe,minilm_frozen,minilm_lora,minilm]' \
 	-S 'derived.models=[minilm_student,ensemble]' \
 	-S 'learning_curve.models=[tfidf,lstm,minilm]' \
 	-S conf/evaluate.yaml:draws=5000 -S conf/compare.yaml:draws=5000
+# China's classification of occupations of 2022.
+csco := -S data=csco -S 'sources=[csco_2022,onet_tasks,minilm,oews_2025]' -S 'tokenizers=[chars]' \
+	-S 'models=[majority,tfidf_char,lstm_char,bert_small]' \
+	-S 'contrast.models=[majority,tfidf_char]' -S 'contrast.splits=[random]'
+# A file of one's own, as which the example stands.
+csv := -S data=csv -S 'tokenizers=[chars]' -S 'models=[majority,tfidf_char,lstm_char]' \
+	-S 'contrast.models=[majority,tfidf_char]' -S 'contrast.splits=[random]'
+onet_activity := -S data=onet_activity -S 'models=[majority,tfidf,lstm,minilm]' \
+	-S 'contrast.models=[majority,tfidf]'
+onet_pairs := -S data=onet_pairs -S 'tokenizers=[minilm,minilm_pair]' \
+	-S 'models=[majority,probe_pair,siamese,minilm_pair]' \
+	-S 'contrast.models=[]' -S 'contrast.splits=[]'
+onet_generalize := -S data=onet_generalize -S 'models=[majority,nearest,nearest_minilm,seq2seq_minilm]' \
+	-S 'contrast.models=[]' -S 'contrast.splits=[]'
 
-.PHONY: repro published comparison test setup lock clean
+.PHONY: repro $(STUDIES) test setup lock clean
 
 repro: $(READY)
 	dvc repro
 
-published: $(READY)
-	$(call beside,published,$(PUBLISHED))
-
-comparison: $(READY)
-	$(call beside,comparison,$(COMPARISON))
-
-# A study as a DVC experiment beside the workspace, which keeps the study that it has: its name, its choices.
-define beside
--dvc exp remove --quiet $(1)
-dvc exp run --temp --name $(1) $(2)
-rm -rf reports/$(1) && mkdir -p reports/$(1)
-git archive $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$(1)'):reports | tar -x -C reports/$(1) \
-	--exclude=published --exclude=comparison --exclude=sweeps --exclude=costs.csv --exclude='*.typ' --exclude='*.bib'
-git show $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$(1)'):params.yaml > reports/$(1)/params.yaml
-git show $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$(1)'):dvc.lock > reports/$(1)/dvc.lock
-endef
+# A study as a DVC experiment beside the workspace, which keeps the study that it has.
+$(STUDIES): $(READY)
+	-dvc exp remove --quiet $@
+	dvc exp run --temp --name $@ -S name=$@ $($@)
+	rm -rf reports/$@ && mkdir -p reports/$@
+	git archive $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$@'):reports | tar -x -C reports/$@ \
+		$(STUDIES:%=--exclude=%) --exclude=sweeps --exclude=costs.csv --exclude='*.typ' --exclude='*.bib'
+	git show $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$@'):params.yaml > reports/$@/params.yaml
+	git show $$(git for-each-ref --format='%(refname)' 'refs/exps/**/$@'):dvc.lock > reports/$@/dvc.lock
 
 test: $(READY)
 	ruff check

@@ -91,7 +91,7 @@ def test_words_of_a_list_in_other_letters_need_them(study: Path):
     with pytest.raises(JobshiftError, match=r"in a list, put words .* in quotation marks"):
         jobshift("prepare", "data.labels=[naïve]")
     # 文 is no column of the example; that it was read at all is the point.
-    with pytest.raises(JobshiftError, match=r"data\.path.* is missing"):
+    with pytest.raises(JobshiftError, match=r"there is no column '文'"):
         jobshift("prepare", "data=csv", "data.text=文")
 
 
@@ -108,6 +108,10 @@ def test_labels_are_a_list_or_with_exposure_scores():
     assert data(labels={"a": 0, "b": 0}).scale == ["a", "b"]
 
 
+def test_generated_texts_have_no_classes():
+    assert data(task="generation", labels=[]).classes == []  # without a data card to look into
+
+
 def test_who_rated():
     assert data().rated_by("rubric") == "the data set itself"
     assert data(raters={"us": "ourselves"}).rated_by("us") == "ourselves"
@@ -121,7 +125,14 @@ def test_who_rated():
         ({"labels": {"a": "low"}}, "the score of a is 'low', which is no number"),
         ({"labels": "a, b"}, "labels is 'a, b'; list the classes"),
         ({"labels": ["a", "b", "a"]}, "labels names a class twice"),
-        ({"task": "poems"}, "task is 'poems'; choose classification"),
+        ({"task": "poems"}, "task is 'poems'; choose classification or pairs or multilabel or"),
+        ({"task": "generation"}, "whose targets are texts; leave labels empty"),
+        (
+            {"task": "pairs", "labels": {"a": 0, "b": 1}, "exposure": True},
+            "goes with the task classification, not pairs",
+        ),
+        ({"task": "multilabel", "labels": ["a", "b c"]}, "labels has 'b c'; .* write it without"),
+        ({"pairs": {"train": 8}}, "pairs is for the task pairs; this one is classification"),
     ],
 )
 def test_a_data_set_that_makes_no_sense(changes: dict, said: str):

@@ -26,6 +26,7 @@ VERBS = {
     "changes": "compare our ratings with the published labels, by activity and occupation",
     "growth": "set exposure against employment and wages, May 2021 to May 2025",
     "replicate": "recompute the published numbers, each by its rule",
+    "bridge": "carry exposure over to Chinese occupations, and check whether that holds",
     "figures": "draw every figure from the tables",
     "page": "write the comparison of the models as one web page that opens offline",
     "paper": "compile the paper with every number injected from the tables",

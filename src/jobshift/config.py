@@ -25,13 +25,17 @@ from jobshift.errors import JobshiftError
 from jobshift.models.options import (
     EncoderOptions,
     EnsembleOptions,
+    GenerationOptions,
     LookupOptions,
     LoraOptions,
     LossOptions,
     LstmOptions,
     ModelOptions,
+    NearestOptions,
     OptimizerOptions,
     ProbeOptions,
+    Seq2SeqOptions,
+    SiameseOptions,
     StudentOptions,
     SvmOptions,
     TfidfOptions,
@@ -42,8 +46,8 @@ from jobshift.models.options import (
 CONF = Path("conf")
 PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
-# What may be asked of a text; further kinds of tasks come with their data sets.
-TASK_KINDS = ("classification",)
+# What may be asked of a text: one class, one class of two texts, any number of classes, another text.
+TASK_KINDS = ("classification", "pairs", "multilabel", "generation")
 
 # A stage's outputs are those that dvc.yaml names: Hydra keeps no log folder of its own.
 QUIET = [
@@ -62,13 +66,16 @@ class DataConfig:
 
     name: str = MISSING
     title: str = MISSING
-    reader: str = ""  # onet, gpts_are_gpts, csco, csv; empty: the one of the data set's own name
-    task: str = "classification"
+    # onet, gpts_are_gpts, csco, onet_activity, onet_pairs, onet_generalize, csv; empty: the one of the data
+    # set's own name.
+    reader: str = ""
+    task: str = "classification"  # one of TASK_KINDS; the reader must give this kind
     # The labels are degrees of exposure and the texts belong to O*NET occupations: so α, β and ζ and the
     # labour market make sense.
     exposure: bool = False
     # With exposure: class → score in [0, 1] on the ordinal scale, in ordinal order; β is the expected score.
-    # Else a list of classes; empty, with the reader csv: those that `prepare` finds in the file.
+    # Else a list of classes; empty, with the reader csv: those that `prepare` finds in the file. Texts to be
+    # generated have none.
     labels: Any = None
     # Class → what figures call it, where that is not the class itself.
     names: dict[str, str] = field(default_factory=dict)
@@ -80,6 +87,8 @@ class DataConfig:
     raters: dict[str, str] = field(default_factory=dict)
     # Rater → the rater whose automation classes go with its exposure classes.
     automation: dict[str, str] = field(default_factory=dict)
+    # Part (train, val, test) → how many pairs are drawn for it, where the task is pairs.
+    pairs: dict[str, int] = field(default_factory=dict)
     # The file of the reader csv and its columns, see texts/own_file.py: null is none, auto that of the name.
     path: str = ""
     format: str | None = None
@@ -123,15 +132,36 @@ class DataConfig:
             self.labels = [str(name) for name in self.labels]
             if len(set(self.labels)) < len(self.labels):
                 raise JobshiftError(f"{file}: labels names a class twice: {self.labels}")
+        self.check_task(file)
+
+    def check_task(self, file: str) -> None:
+        """Raise JobshiftError where a key does not go with the kind of task."""
+        if self.exposure and self.task != "classification":
+            raise JobshiftError(
+                f"{file}: exposure is true, which goes with the task classification, not {self.task}"
+            )
+        if self.task == "generation" and self.labels:
+            raise JobshiftError(
+                f"{file}: the task is generation, whose targets are texts; leave labels empty"
+            )
+        # A label is the names of its classes, joined by blanks.
+        parted = [name for name in self.labels or [] if len(name.split()) != 1]
+        if self.task == "multilabel" and parted:
+            raise JobshiftError(
+                f"{file}: labels has {parted[0]!r}; where several classes may apply, a class is one word: "
+                "write it without blanks, and what figures call it under names"
+            )
+        if self.task != "pairs" and self.pairs:
+            raise JobshiftError(f"{file}: pairs is for the task pairs; this one is {self.task}")
 
     @property
     def classes(self) -> list[str]:
         """The classes in order: those of `labels`, else those that `prepare` found in the file.
 
-        Raises JobshiftError where neither is there.
+        An empty list where texts are generated. Raises JobshiftError where neither is there.
         """
-        if self.labels:
-            return list(self.labels)
+        if self.labels or self.task == "generation":
+            return list(self.labels or [])
         card = PREPARED / self.name / "card.json"
         if not card.is_file():
             raise JobshiftError(
@@ -272,8 +302,12 @@ class RunConfig:
     svm: SvmOptions | None = None
     probe: ProbeOptions | None = None
     ensemble: EnsembleOptions | None = None
+    nearest: NearestOptions | None = None
     lstm: LstmOptions | None = None
     encoder: EncoderOptions | None = None
+    siamese: SiameseOptions | None = None  # with `encoder`
+    seq2seq: Seq2SeqOptions | None = None
+    generation: GenerationOptions | None = None  # with `seq2seq`
     # What an encoder may have besides: adapters in the place of its weights, a teacher.
     lora: LoraOptions | None = None
     student: StudentOptions | None = None

@@ -262,6 +262,12 @@ def test_bounds_hold_every_measure():
             assert ((defined >= low) & (defined <= high)).all(), metric
 
 
+def test_bounds_of_other_kinds_of_tasks():
+    assert bootstrap.bounds("bleu") == bootstrap.bounds("chrf") == (0, 100)
+    assert bootstrap.bounds("cosine") == (-1, 1)
+    assert bootstrap.bounds("roc_auc") == bootstrap.bounds("f1_4.A.1.a.1") == (0, 1)
+
+
 def test_p_value_by_hand():
     # Plain 1, draws with the mean 1: 1 of 4 is ≤ 0 and all are ≥ 0. 2 (1 + 1) / (4 + 1).
     assert bootstrap.p_value(np.array([1.0, 2.0, 1.0, 1.0, 0.0])) == pytest.approx(0.8)

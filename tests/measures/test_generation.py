@@ -1,7 +1,9 @@
 """Measures of generated texts by hand, as sacrebleu gives them, and for weights as a slow loop."""
 
 import numpy as np
+import pandas as pd
 import pytest
+import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ OUTPUTS = [
     "",
     "Fold paper into large boats.",
 ]
-SEEN = np.array([True, True, False, False, True])
+RIGHT = [[reference] for reference in REFERENCES]
 
 tokens = st.lists(st.sampled_from("abcd"), max_size=8)
 texts = st.lists(st.sampled_from(["sing", "to", "the", "bees,", "at", "noon."]), max_size=9).map(
@@ -43,6 +45,21 @@ def test_exact_match_and_known_title_by_hand():
     np.testing.assert_array_equal(generation.exact_match(OUTPUTS, REFERENCES), [1, 0, 0, 0, 0])
     # The third output is a title, though not the right one; an empty text is none.
     np.testing.assert_array_equal(generation.known_title(OUTPUTS, REFERENCES), [1, 0, 1, 0, 0])
+
+
+def test_any_match_by_hand():
+    right = [
+        REFERENCES[:1],
+        REFERENCES,
+        REFERENCES[3:],
+        ["."],
+        [*RIGHT[4], "FOLD paper into large boats"],
+    ]
+    # The second is none of all, the third one of two, the empty one equals a full stop.
+    np.testing.assert_array_equal(generation.any_match(OUTPUTS, right), [1, 0, 1, 1, 1])
+    # With the references alone it is exact match.
+    exact = generation.exact_match(OUTPUTS, REFERENCES)
+    np.testing.assert_array_equal(generation.any_match(OUTPUTS, RIGHT), exact)
 
 
 def test_words():
@@ -137,7 +154,6 @@ def test_chrf_by_hand():
 @settings(max_examples=60)
 @given(st.lists(st.tuples(texts, texts), min_size=1, max_size=6))
 def test_as_sacrebleu(rows):
-    sacrebleu = pytest.importorskip("sacrebleu")
     outputs, references = (list(side) for side in zip(*rows, strict=True))
     ours = {
         "bleu": generation.bleu(generation.bleu_columns(outputs, references).sum(axis=0)),
@@ -154,69 +170,62 @@ def test_as_sacrebleu(rows):
 
 
 def test_signatures():
-    version = pytest.importorskip("sacrebleu").__version__
+    version = sacrebleu.__version__
     assert generation.signatures() == {
         "bleu": f"nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:{version}",
         "chrf": f"nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:{version}",
     }
 
 
-def test_parts_and_draws_of_groups_as_a_slow_loop():
-    sacrebleu = pytest.importorskip("sacrebleu")
+def test_draws_of_groups_as_a_slow_loop():
     rng = np.random.default_rng(7)
     n, groups = 25, 6
     of, given_out = rng.integers(5, size=n), rng.integers(5, size=n)
-    # Half of the outputs belong to their reference, half to any.
+    # Half of the outputs belong to their reference, half to any; half have a second right text.
     given_out = np.where(rng.random(n) < 0.5, of, given_out)
     outputs, references = [OUTPUTS[i] for i in given_out], [REFERENCES[i] for i in of]
-    seen, group = SEEN[of], rng.integers(groups, size=n)
-    embeddings = rng.normal(size=(n, 3)), rng.normal(size=(n, 3))
-    weights = bootstrap.resample(groups, draws=12, seed=8).T
-    # One more draw with the last group alone, and one with nothing.
-    weights = np.vstack([weights, np.eye(groups)[-1], np.zeros(groups)])
-    result = generation.measure(outputs, references, REFERENCES, seen, embeddings, weights, group)
+    right = [[REFERENCES[i], REFERENCES[row % 5]] for row, i in enumerate(of)]
+    group, cosines = rng.integers(groups, size=n), rng.uniform(-1, 1, size=n)
+    held_out = bootstrap.Resamples(pd.DataFrame({"group": group}), draws=12, seed=8)
+    columns = generation.columns(outputs, references, right, REFERENCES, cosines)
+    result = generation.measures(held_out.sums(columns))
     each = {
         "exact_match": generation.exact_match(outputs, references),
+        "any_match": generation.any_match(outputs, right),
         "rouge_l": generation.rouge_l(outputs, references),
+        "cosine": cosines,
         "known_title": generation.known_title(outputs, REFERENCES),
-        "cosine": generation.cosine(*embeddings),
     }
-    assert list(result) == ["all", "seen", "unseen"]
-    for part, mask in (("all", seen | ~seen), ("seen", seen), ("unseen", ~seen)):
-        assert list(result[part]) == [*each, "bleu", "chrf"]
-        for draw, drawn in enumerate(weights.astype(int)):
-            kept = np.repeat(np.arange(n), drawn[group] * mask)
-            if not len(kept):
-                assert all(np.isnan(values[draw]) for values in result[part].values())
-                continue
-            slow = {name: np.mean([values[row] for row in kept]) for name, values in each.items()}
-            drawn_texts = [outputs[row] for row in kept], [[references[row] for row in kept]]
-            slow["bleu"] = sacrebleu.corpus_bleu(*drawn_texts).score
-            slow["chrf"] = sacrebleu.corpus_chrf(*drawn_texts).score
-            for name, value in slow.items():
-                assert result[part][name][draw] == pytest.approx(value), (part, name, draw)
-    plain = generation.measure(outputs, references, REFERENCES, seen, embeddings)
-    for part, values in plain.items():
-        for name, value in values.items():
-            assert np.ndim(value) == 0
-            assert value == pytest.approx(result[part][name][0])
+    assert each["any_match"].sum() > each["exact_match"].sum()
+    assert tuple(result) == generation.NAMES and set(result) == {*each, "bleu", "chrf"}
+    for draw, drawn in enumerate(held_out.weights.T.astype(int)):
+        kept = np.repeat(np.arange(n), drawn[group])
+        slow = {name: np.mean([values[row] for row in kept]) for name, values in each.items()}
+        drawn_texts = [outputs[row] for row in kept], [[references[row] for row in kept]]
+        slow["bleu"] = sacrebleu.corpus_bleu(*drawn_texts).score
+        slow["chrf"] = sacrebleu.corpus_chrf(*drawn_texts).score
+        for name, value in slow.items():
+            assert result[name][draw] == pytest.approx(value), (name, draw)
+    for name, value in generation.measures(columns.sum(axis=0)).items():
+        assert np.ndim(value) == 0
+        assert value == pytest.approx(result[name][0])
 
 
 def test_plain_values_by_hand():
-    pytest.importorskip("sacrebleu")
-    result = generation.measure(OUTPUTS, REFERENCES, REFERENCES, SEEN)
-    assert [values["exact_match"] for values in result.values()] == pytest.approx([1 / 5, 1 / 3, 0])
-    assert [values["known_title"] for values in result.values()] == pytest.approx(
-        [2 / 5, 1 / 3, 1 / 2]
-    )
-    assert result["unseen"]["rouge_l"] == pytest.approx((2 / 12 + 0) / 2)
-    assert "cosine" not in result["all"]
+    cosines = np.array([1, 0.5, 0, 0, -0.5])
+    columns = generation.columns(OUTPUTS, REFERENCES, RIGHT, REFERENCES, cosines)
+    result = generation.measures(columns.sum(axis=0))
+    assert result["exact_match"] == result["any_match"] == pytest.approx(1 / 5)
+    assert result["known_title"] == pytest.approx(2 / 5)
+    assert result["rouge_l"] == pytest.approx((1 + 10 / 15 + 2 / 12 + 0 + 8 / 11) / 5)
+    assert result["cosine"] == pytest.approx(1 / 5)
 
 
 def test_without_rows_all_is_undefined():
-    pytest.importorskip("sacrebleu")
-    result = generation.measure([], [], REFERENCES, np.zeros(0, dtype=bool))
-    assert all(np.isnan(value) for values in result.values() for value in values.values())
+    columns = generation.columns([], [], [], REFERENCES, np.empty(0))
+    assert columns.shape == (0, 34)
+    values = generation.measures(columns.sum(axis=0))
+    assert len(values) == 7 and all(np.isnan(value) for value in values.values())
 
 
 def test_bad_input():
@@ -224,5 +233,3 @@ def test_bad_input():
         generation.exact_match(["a"], ["a", "b"])
     with pytest.raises(JobshiftError, match="row 1: the output None is not a text"):
         generation.rouge_l(["a", None], ["a", "b"])
-    with pytest.raises(JobshiftError, match="for each of the 5 rows"):
-        generation.measure(OUTPUTS, REFERENCES, REFERENCES, SEEN.astype(int))

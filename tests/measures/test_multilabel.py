@@ -210,13 +210,15 @@ def test_draws_of_groups_as_a_slow_loop():
     reference = rng.random((n, 4)) < [0.5, 0.3, 0.05, 0.2]
     values = np.round(np.clip(rng.random((n, 4)) * 0.7 + 0.3 * reference, 0, 1), 2)
     group = rng.integers(groups, size=n)
-    weights = bootstrap.resample(groups, draws=10, seed=6).T
-    thresholds = np.array([0.5, 0.4, 0.95, 0.6])
+    held_out = bootstrap.Resamples(pd.DataFrame({"group": group}), draws=10, seed=6)
+    predicted = values >= [0.5, 0.4, 0.95, 0.6]
     names, implies = multilabel.hierarchy(CLASSES)
-    result = multilabel.measure(reference, values, thresholds, implies, weights, group)
-    for draw, drawn in enumerate(weights.astype(int)):
+    columns = multilabel.columns(reference, predicted, values, implies)
+    result = multilabel.measures(held_out.sums(columns), CLASSES)
+    assert held_out.weights.shape == (groups, 11)
+    for draw, drawn in enumerate(held_out.weights.T.astype(int)):
         kept = np.repeat(np.arange(n), drawn[group])
-        truth, guess = reference[kept], values[kept] >= thresholds
+        truth, guess = reference[kept], predicted[kept]
         occurring = np.flatnonzero((truth | guess).any(axis=0))
         deep = [
             np.array(
@@ -246,12 +248,25 @@ def test_draws_of_groups_as_a_slow_loop():
             ),
             "subset_accuracy": sklearn.metrics.accuracy_score(truth, guess),
         }
+        each = sklearn.metrics.f1_score(truth, guess, average=None, zero_division=np.nan)
+        slow |= {f"f1_{name}": value for name, value in zip(CLASSES, each, strict=True)}
         assert list(slow) == list(result)
         for name, value in slow.items():
-            assert result[name][draw] == pytest.approx(value), (name, draw)
-    for name, value in multilabel.measure(reference, values, thresholds, implies).items():
+            assert result[name][draw] == pytest.approx(value, nan_ok=True), (name, draw)
+    for name, value in multilabel.measures(columns.sum(axis=0), CLASSES).items():
         assert np.ndim(value) == 0
         assert value == pytest.approx(result[name][0])
+
+
+def test_the_table_of_classes_by_hand():
+    _, implies = multilabel.hierarchy(CLASSES)
+    columns = multilabel.columns(REFERENCE, PREDICTED, PREDICTED.astype(float), implies)
+    table = multilabel.class_table(columns.sum(axis=0), CLASSES)
+    assert table["class"].tolist() == CLASSES and table["n_test"].tolist() == [2, 1, 1, 0]
+    # Hits, predictions, cases: class 0: 1, 1, 2; class 1: 0, 1, 1; class 2: 1, 1, 1; class 3: none.
+    np.testing.assert_array_equal(table["precision"], [1, 0, 1, np.nan])
+    np.testing.assert_array_equal(table["recall"], [1 / 2, 0, 1, np.nan])
+    np.testing.assert_array_equal(table["f1"], [2 / 3, 0, 1, np.nan])
 
 
 def test_bad_input():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from jobshift.errors import JobshiftError
@@ -31,15 +31,6 @@ def test_average_precision_by_hand():
     assert ranking.average_precision(POSITIVE, SCORES) == pytest.approx((1 + 2 / 4 + 3 / 5) / 3)
 
 
-def test_brier_score_and_accuracy_by_hand():
-    # 0.1² + 0.8² + 0.4² + 0.6² + 0.8² = 0.01 + 0.64 + 0.16 + 0.36 + 0.64 = 1.81.
-    assert ranking.brier_score(POSITIVE, SCORES) == pytest.approx(1.81 / 5)
-    # At 0.6 the first four are predicted: right are rows 1 and 3.
-    assert ranking.accuracy(POSITIVE, SCORES, 0.6) == pytest.approx(2 / 5)
-    # Above 0.6 the first two are: right are rows 1 and 4.
-    assert ranking.accuracy(POSITIVE, SCORES, 0.61) == pytest.approx(2 / 5)
-
-
 def test_weights_by_hand():
     # Row 2 (negative, 0.8) three times, row 5 not at all: pairs 0.9 > 0.8 three times, 0.9 > 0.6,
     # 0.6 = 0.6: 3 + 1 + 0.5 of (1 + 1) · (3 + 1).
@@ -47,10 +38,6 @@ def test_weights_by_hand():
     assert ranking.roc_auc(POSITIVE, SCORES, weights) == pytest.approx(4.5 / 8)
     # 0.9: 1 of 1; 0.6: 2 of 1 + 3 + 2 = 6; two positives.
     assert ranking.average_precision(POSITIVE, SCORES, weights) == pytest.approx((1 + 2 / 6) / 2)
-    # (0.01 + 3 · 0.64 + 0.16 + 0.36) / 6.
-    assert ranking.brier_score(POSITIVE, SCORES, weights) == pytest.approx(2.45 / 6)
-    # At 0.5 the first four are predicted: right are rows 1 and 3, of 6.
-    assert ranking.accuracy(POSITIVE, SCORES, 0.5, weights) == pytest.approx(2 / 6)
 
 
 def test_undefined_is_nan():
@@ -64,9 +51,6 @@ def test_undefined_is_nan():
         np.testing.assert_array_equal(
             np.isnan(function(POSITIVE, SCORES, weights)), [False, True, True]
         )
-    np.testing.assert_array_equal(
-        np.isnan(ranking.brier_score(POSITIVE, SCORES, weights)), [False, False, True]
-    )
 
 
 @given(weighted_rows)
@@ -78,9 +62,6 @@ def test_as_scikit_learn(sample):
         return
     assert ranking.average_precision(positive, scores, weights) == pytest.approx(
         sklearn.metrics.average_precision_score(positive, scores, sample_weight=weights)
-    )
-    assert ranking.brier_score(positive, scores, weights) == pytest.approx(
-        sklearn.metrics.brier_score_loss(positive, scores, sample_weight=weights)
     )
     if weights[~positive].sum() > 0:
         assert ranking.roc_auc(positive, scores, weights) == pytest.approx(
@@ -112,77 +93,92 @@ def test_draws_of_groups_as_a_slow_loop(monkeypatch, cells):
     monkeypatch.setattr(ranking, "CELLS", cells)
     positive, scores, group = sample(n=60, groups=9, seed=1)
     weights = bootstrap.resample(9, draws=12, seed=2).T
-    values = ranking.measure(positive, scores, 0.45, weights, group)
-    assert list(values) == ["roc_auc", "average_precision", "brier_score", "accuracy"]
+    theirs = {
+        ranking.roc_auc: sklearn.metrics.roc_auc_score,
+        ranking.average_precision: sklearn.metrics.average_precision_score,
+    }
+    values = {ours: ours(positive, scores, weights, group) for ours in theirs}
     for draw, drawn in enumerate(weights.astype(int)):
         # The rows of a draw, each as often as its group was drawn.
         kept = np.repeat(np.arange(60), drawn[group])
-        truth, score = positive[kept], scores[kept]
-        slow = {
-            "roc_auc": sklearn.metrics.roc_auc_score(truth, score),
-            "average_precision": sklearn.metrics.average_precision_score(truth, score),
-            "brier_score": np.mean([(s - t) ** 2 for s, t in zip(score, truth, strict=True)]),
-            "accuracy": np.mean([(s >= 0.45) == t for s, t in zip(score, truth, strict=True)]),
-        }
-        for name, value in slow.items():
-            assert values[name][draw] == pytest.approx(value), (name, draw)
+        for ours, slow in theirs.items():
+            value = slow(positive[kept], scores[kept])
+            assert values[ours][draw] == pytest.approx(value), (ours, draw)
     # Without weights: the first draw, as one number.
-    for name, value in ranking.measure(positive, scores, 0.45).items():
+    for ours, of_draws in values.items():
+        value = ours(positive, scores)
         assert np.ndim(value) == 0
-        assert value == pytest.approx(values[name][0])
+        assert value == pytest.approx(of_draws[0])
 
 
 def test_weights_of_rows_are_weights_of_groups_of_one():
     positive, scores, _ = sample(n=30, groups=3, seed=3)
     weights = np.random.default_rng(4).random((2, 3, 30))
-    by_row = ranking.measure(positive, scores, 0.5, weights)
-    by_group = ranking.measure(positive, scores, 0.5, weights, np.arange(30))
-    for name, values in by_row.items():
-        assert values.shape == (2, 3)
-        np.testing.assert_allclose(by_group[name], values)
+    for function in (ranking.roc_auc, ranking.average_precision):
+        by_row = function(positive, scores, weights)
+        assert by_row.shape == (2, 3)
+        np.testing.assert_allclose(function(positive, scores, weights, np.arange(30)), by_row)
 
 
-def test_best_threshold_by_hand():
-    # Levels 0, 0.1, 0.4, 0.8, 1; midpoints 0.05, 0.25, 0.6, 0.9, and 0.5. Right at 0.05: 2 of 3
-    # (0.1 is negative), at 0.25 all 3.
-    truth, scores = np.array([0, 1, 1]), np.array([0.1, 0.4, 0.8])
-    np.testing.assert_allclose(ranking.candidates(scores), [0.05, 0.25, 0.5, 0.6, 0.9])
-    assert ranking.best_threshold(truth, scores) == pytest.approx(0.25)
-    # 0.3 is negative, 0.7 is positive: the midpoint is 0.5 itself.
-    assert ranking.best_threshold(np.array([0, 1]), np.array([0.3, 0.7])) == 0.5
-    # Every threshold from 0.1 to 0.8 is right; the midpoint is 0.45, but 0.5 is nearer.
-    assert ranking.best_threshold(np.array([0, 1]), np.array([0.1, 0.8])) == 0.5
+def test_curves_by_hand():
+    drawn = ranking.curves(POSITIVE, SCORES)
+    # Downwards: 0.9 is positive; 0.8 negative; 0.6 one of each; 0.2 positive. Of 3 and 2.
+    x, y = drawn["roc"]
+    np.testing.assert_allclose(x, [0, 0, 1 / 2, 1, 1])
+    np.testing.assert_allclose(y, [0, 1 / 3, 1 / 3, 2 / 3, 1])
+    x, y = drawn["precision_recall"]
+    np.testing.assert_allclose(x, [1 / 3, 1 / 3, 2 / 3, 1])
+    np.testing.assert_allclose(y, [1, 1 / 2, 2 / 4, 3 / 5])
 
 
-def test_equally_near_thresholds():
-    # Alternating labels at 0.2, 0.4, 0.6, 0.8. At 0.3 and at 0.7 three of four are right, at 0.5
-    # two: both are as near 0.5, the lower wins.
-    truth, scores = np.array([0, 1, 0, 1]), np.array([0.2, 0.4, 0.6, 0.8])
-    assert ranking.best_threshold(truth, scores) == pytest.approx(0.3)
-
-
-def test_probabilities_of_0_and_1():
-    # Strictly between 0 and 1: 0 is never predicted, 1 always.
-    truth, scores = np.array([1, 0]), np.array([0.0, 1.0])
-    threshold = ranking.best_threshold(truth, scores)
-    assert 0 < threshold < 1
-    assert ranking.accuracy(truth, scores, threshold) == 0
-
-
-@settings(max_examples=50)
 @given(rows)
-def test_best_threshold_is_best(sample):
+def test_the_curves_are_those_under_which_the_areas_are(sample):
     positive, scores = (np.array(column) for column in zip(*sample, strict=True))
-    scores = (scores + 1) / 10
-    chosen = ranking.best_threshold(positive, scores)
-    value = ranking.accuracy(positive, scores, chosen)
-    grid = np.arange(1, 100) / 100
-    others = np.array([ranking.accuracy(positive, scores, threshold) for threshold in grid])
-    assert value >= others.max() - 1e-12
-    # No midpoint that is as good lies nearer 0.5.
-    nearer = np.abs(grid - 0.5) < abs(chosen - 0.5) - 1e-9
-    middle = np.isin(np.round(grid, 2), np.round(ranking.candidates(scores), 2))
-    assert not (others[nearer & middle] >= value - 1e-12).any()
+    drawn = ranking.curves(positive, scores)
+    if np.isfinite(value := ranking.roc_auc(positive, scores)):
+        assert np.trapezoid(drawn["roc"][1], drawn["roc"][0]) == pytest.approx(value)
+    else:
+        assert not len(drawn["roc"][0])
+    recall, precision = drawn["precision_recall"]
+    if np.isfinite(value := ranking.average_precision(positive, scores)):
+        assert (np.diff(recall, prepend=0) * precision).sum() == pytest.approx(value)
+    else:
+        assert not len(recall)
+
+
+def test_curves_are_thinned_evenly_with_both_ends():
+    positive, scores = np.arange(1000) % 3 == 0, np.arange(1000) / 1000
+    whole, thin = (ranking.curves(positive, scores, points=n) for n in (2000, 5))
+    for name, first in (("roc", 1001), ("precision_recall", 1000)):
+        assert len(whole[name][0]) == first
+        for all_of, some in zip(whole[name], thin[name], strict=True):
+            # 0, 249.75, 499.5, 749.25, 999 of 999; a quarter more of 1000.
+            kept = [0, 250, 500, 750, 1000] if name == "roc" else [0, 250, 500, 749, 999]
+            np.testing.assert_array_equal(some, all_of[kept])
+
+
+def test_candidates_by_hand():
+    # Levels 0, 0.1, 0.4, 0.8, 1; midpoints 0.05, 0.25, 0.6, 0.9, and 0.5.
+    np.testing.assert_allclose(
+        ranking.candidates(np.array([0.1, 0.4, 0.8])), [0.05, 0.25, 0.5, 0.6, 0.9]
+    )
+    # Strictly between 0 and 1.
+    np.testing.assert_allclose(ranking.candidates(np.array([0.0, 1.0])), [0.5])
+
+
+def test_counts_at_by_hand():
+    # At 0.6 the first four rows are predicted, two of them right; above 0.6 two, one of them right.
+    hits, predicted = ranking.counts_at(POSITIVE == 1, SCORES, np.array([0.6, 0.61, 1.0]))
+    np.testing.assert_array_equal(hits, [2, 1, 0])
+    np.testing.assert_array_equal(predicted, [4, 2, 0])
+
+
+def test_the_best_threshold_is_the_nearest_to_one_half():
+    thresholds = np.array([0.1, 0.3, 0.5, 0.7])
+    assert ranking.nearest_best(np.array([3, 1, 2, 1]), thresholds) == 0.1
+    assert ranking.nearest_best(np.array([3, 3, 2, 1]), thresholds) == 0.3
+    # 0.3 and 0.7 are equally near: the lower.
+    assert ranking.nearest_best(np.array([2, 3, 2, 3]), thresholds) == 0.3
 
 
 @pytest.mark.parametrize(
@@ -200,11 +196,7 @@ def test_bad_rows(positive, scores, message):
             function(np.array(positive), np.array(scores))
 
 
-def test_probabilities_must_be_probabilities():
-    for function in (ranking.brier_score, ranking.best_threshold):
-        with pytest.raises(JobshiftError, match=r"row 0: the score 1\.5 is not a probability"):
-            function(np.array([1]), np.array([1.5]))
-    # The order of any numbers will do for the others.
+def test_scores_may_be_any_numbers():
     assert ranking.roc_auc(np.array([1, 0]), np.array([7.0, -3])) == 1
 
 
@@ -212,6 +204,6 @@ def test_weights_must_fit():
     with pytest.raises(JobshiftError, match="5 rows but weights of 4"):
         ranking.roc_auc(POSITIVE, SCORES, np.ones((3, 4)))
     with pytest.raises(JobshiftError, match="group 4 but there are weights of 4 groups"):
-        ranking.brier_score(POSITIVE, SCORES, np.ones((3, 4)), np.arange(5))
+        ranking.average_precision(POSITIVE, SCORES, np.ones((3, 4)), np.arange(5))
     with pytest.raises(JobshiftError, match="5 rows but groups of 2 rows"):
         ranking.roc_auc(POSITIVE, SCORES, np.ones((3, 4)), np.arange(2))

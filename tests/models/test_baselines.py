@@ -9,7 +9,15 @@ import pytest
 from safetensors.numpy import load_file
 
 from jobshift.errors import JobshiftError
-from jobshift.models.baselines import ActivityLookup, Ensemble, Majority, Svm, Tfidf
+from jobshift.models.baselines import (
+    ActivityLookup,
+    EachClass,
+    Ensemble,
+    Majority,
+    MajorityTarget,
+    Svm,
+    Tfidf,
+)
 from jobshift.models.options import LookupOptions, SvmOptions, TfidfOptions
 
 ROWS = pd.DataFrame(
@@ -187,3 +195,67 @@ def test_ensemble_is_the_mean_and_names_its_members(tmp_path: Path):
     assert found == pytest.approx(np.array([[0.4, 0.6]]))
     model.save(tmp_path)
     assert json.loads((tmp_path / "members.json").read_text()) == model.members
+
+
+# Several classes a text: written work, heavy work, work of any kind, and no work.
+SEVERAL = np.array([[1.0, 0, 1, 0], [1, 0, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0]])
+
+
+def test_majority_of_several_classes_is_how_often_each_is():
+    model = Majority()
+    model.fit(ROWS, SEVERAL, np.array([1, 1, 1, 2]))
+    # (1 + 1 + 0 + 2) / 5, (0 + 0 + 1 + 2) / 5, all, none
+    assert model.probabilities(ROWS[:1])[0] == pytest.approx([0.8, 0.6, 1.0, 0.0])
+
+
+def test_each_class_has_a_regression_of_its_own():
+    from sklearn.linear_model import LogisticRegression
+
+    random = np.random.default_rng(0)
+    features, weights = random.normal(size=(30, 3)), random.uniform(0.5, 2, size=30)
+    targets = (features[:, :2] + random.normal(size=(30, 2)) > 0).astype(float)
+    found = EachClass(LogisticRegression(C=2.0)).fit(features, targets, weights)
+    probabilities = found.predict_proba(features)
+    for number in range(2):
+        alone = LogisticRegression(C=2.0).fit(features, targets[:, number], weights)
+        assert probabilities[:, number] == pytest.approx(alone.predict_proba(features)[:, 1])
+
+
+def test_tfidf_of_several_classes_is_sure_of_what_all_or_none_have(tmp_path: Path):
+    model = Tfidf(TfidfOptions(min_df=1, C=100.0), "none", several=True)
+    model.fit(ROWS, SEVERAL, ONES)
+    found = model.probabilities(pd.DataFrame({"text": ["write", "lift", "sleep"]}))
+    assert found[0, 0] > 0.5 > found[0, 1]
+    assert found[1, 1] > 0.5
+    # They are independent: no row has to sum to 1.
+    assert (found[:, 2] == 1).all() and (found[:, 3] == 0).all()
+    model.save(tmp_path)
+    weights = load_file(tmp_path / "weights.safetensors")
+    assert weights["intercept"][2:].tolist() == [np.inf, -np.inf]
+    terms = json.loads((tmp_path / "vocabulary.json").read_text())
+    # One word alone: its TF-IDF vector has length 1, so the logit is coefficient + intercept.
+    logit = weights["coef"][0, terms.index("write")] + weights["intercept"][0]
+    assert found[0, 0] == pytest.approx(1 / (1 + np.exp(-logit)))
+
+
+def test_balanced_classes_count_the_rare_side_more():
+    text = pd.DataFrame({"text": ["carry crates"] * 10})
+    targets = np.array([[1.0]] + [[0.0]] * 9)
+    shares = {}
+    for how in ("none", "balanced"):
+        model = Tfidf(TfidfOptions(min_df=1, C=1e6), how, several=True)
+        model.fit(text, targets, np.ones(10))
+        shares[how] = model.probabilities(text)[0, 0]
+    # The same text ten times, once with the class: 1/10, or 1/2 if both sides count the same.
+    assert shares["none"] == pytest.approx(0.1, abs=1e-3)
+    assert shares["balanced"] == pytest.approx(0.5, abs=1e-3)
+
+
+def test_majority_target_is_the_most_frequent_one_and_the_first_of_equals(tmp_path: Path):
+    model = MajorityTarget()
+    model.fit(pd.DataFrame({"target": ["Move goods", "Write notes", "Read", "Write notes"]}))
+    assert model.outputs(ROWS) == ["Write notes"] * 4
+    model.save(tmp_path)
+    assert json.loads((tmp_path / "target.json").read_text()) == "Write notes"
+    model.fit(pd.DataFrame({"target": ["b", "a", "b", "a", "c"]}))
+    assert model.outputs(ROWS[:1]) == ["a"]

@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 
 from jobshift.errors import JobshiftError
 from jobshift.models.options import ProbeOptions
-from jobshift.models.probe import Probe, sentences
+from jobshift.models.probe import Probe, sentences, vectors
 
 EMBEDDED = {
     "write": np.array([1.0, 0.0]),
@@ -65,6 +65,27 @@ def test_soft_targets_weigh_each_class_by_its_share():
     assert probe.probabilities(rows(("write", None, ""))) == pytest.approx(
         np.array([[0.75, 0.25]]), abs=1e-3
     )
+
+
+def test_of_several_classes_each_is_by_itself():
+    # The second class is that of carrying, the third of every text and the fourth of none.
+    probe = Probe(ProbeOptions(path="", C=1e6), EMBEDDED, "none", several=True)
+    probe.fit(TRAIN, np.array([[1.0, 0, 1, 0], [1, 1, 1, 0]]), np.ones(2))
+    assert probe.probabilities(TRAIN) == pytest.approx(
+        np.array([[1, 0, 1, 0], [1, 1, 1, 0]]), abs=1e-2
+    )
+    assert probe.probabilities(TRAIN)[0, 0] == 1 and probe.probabilities(TRAIN)[0, 1] > 0
+
+
+def test_texts_are_embedded_as_in_a_file(built, tmp_path):
+    encoder = str(built[0].parent / "encoder")
+    texts = ["carry pipes at night", "draft letters"]
+    file = tmp_path / "tasks.parquet"
+    rows(*((text, None, "") for text in texts)).to_parquet(file)
+    found = vectors(encoder, 32, texts)
+    assert list(found) == texts
+    expected = sentences(encoder, 32, file, False)
+    assert all((found[text] == expected[text]).all() for text in texts)
 
 
 def test_it_is_kept_without_pickle(tmp_path):

@@ -1,6 +1,7 @@
 """The recipe's parts by hand: loss, class weights, parameter groups, schedule, predictions."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,14 +10,36 @@ from torch import nn
 
 from jobshift.errors import JobshiftError
 from jobshift.models.lstm import Lstm
-from jobshift.models.options import LossOptions, LstmOptions, OptimizerOptions, StudentOptions
-from jobshift.models.training import Classifier, balanced, distillation, predict, weighted_mean
+from jobshift.models.options import (
+    VALIDATION,
+    LossOptions,
+    LstmOptions,
+    OptimizerOptions,
+    StudentOptions,
+    TrainingOptions,
+    monitored,
+)
+from jobshift.models.training import (
+    Classifier,
+    Labelled,
+    SeveralClasses,
+    balanced,
+    balanced_each,
+    distillation,
+    fit,
+    predict,
+    weighted_mean,
+)
 from jobshift.texts.batches import Tokens
 
+BOTH = pytest.mark.parametrize("kind", [Classifier, SeveralClasses])
 
-def classifier(weights=(1.0, 1.0), smoothing=0.0, steps=100, **optimizer) -> Classifier:
+
+def classifier(
+    weights=(1.0, 1.0), smoothing=0.0, steps=100, kind=Classifier, **optimizer
+) -> Classifier:
     network = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 2), nn.LayerNorm(2))
-    return Classifier(
+    return kind(
         network,
         LossOptions(label_smoothing=smoothing),
         OptimizerOptions(**optimizer),
@@ -25,6 +48,17 @@ def classifier(weights=(1.0, 1.0), smoothing=0.0, steps=100, **optimizer) -> Cla
         seed=0,
         log_every=10,
     )
+
+
+class Fixed(nn.Module):
+    """A network that gives its inputs as logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, inputs, mask):
+        return self.scale * inputs
 
 
 def test_soft_cross_entropy_by_hand():
@@ -134,3 +168,201 @@ def test_a_student_mixes_labels_and_teacher_by_the_weight():
     # Logits of 0: ln 2 from the label, nothing from the teacher, who is as undecided.
     assert model.training_step((*batch, teacher), 0).item() == pytest.approx(0.75 * math.log(2))
     assert model.training_step(batch, 0).item() == pytest.approx(math.log(2))
+
+
+# Several classes a text
+
+
+def several(weights=((1.0, 1.0), (1.0, 1.0)), smoothing=0.0) -> SeveralClasses:
+    return classifier(weights, smoothing, kind=SeveralClasses)
+
+
+def test_binary_cross_entropy_by_hand():
+    # σ(ln 3) = 3/4 and σ(0) = 1/2. The first text has the first class of two, the second has none:
+    # (−ln ¾ − ln ½) / 2 and (−ln ¼ − ln ½) / 2, with text weights 1 and 3.
+    logits = torch.tensor([[math.log(3), 0.0], [math.log(3), 0.0]])
+    targets = torch.tensor([[1.0, 0.0], [0.0, 0.0]])
+    first = (-math.log(0.75) - math.log(0.5)) / 2
+    second = (-math.log(0.25) - math.log(0.5)) / 2
+    loss = several().cross_entropy(logits, targets, torch.tensor([1.0, 3.0]))
+    assert float(loss) == pytest.approx((first + 3 * second) / 4)
+
+
+def test_smoothed_and_weighted_binary_cross_entropy_by_hand():
+    # Smoothing .2 turns 1 into .9; weights 2 without and 5 with the first class. σ(0) is wrong by ln 2 on
+    # either side, which weigh 1 each.
+    logits, targets = torch.tensor([[math.log(3), 0.0]]), torch.tensor([[1.0, 0.0]])
+    loss = several(((2.0, 1.0), (5.0, 1.0)), 0.2).cross_entropy(logits, targets, torch.ones(1))
+    first = -5 * 0.9 * math.log(0.75) - 2 * 0.1 * math.log(0.25)
+    assert float(loss) == pytest.approx((first + math.log(2)) / 2)
+    # Certain and wrong: no infinity, but the logit itself.
+    sure = several().cross_entropy(torch.tensor([[500.0] * 2]), torch.zeros(1, 2), torch.ones(1))
+    assert float(sure) == pytest.approx(500.0)
+
+
+def test_balanced_weights_of_each_class_by_hand():
+    targets = np.array([[1, 0, 0], [1, 0, 1], [1, 0, 1], [0, 0, 1]], dtype=np.float32)
+    # n / (2 × n of these): with the first class 4 / (2 × 3), without 4 / (2 × 1). No text has the second:
+    # without it 4 / (2 × 4), and with it as if one had, 4 / (2 × 1).
+    found = balanced_each(targets, "balanced")
+    assert found.tolist() == [
+        pytest.approx([2.0, 0.5, 2.0]),
+        pytest.approx([2 / 3, 2.0, 2 / 3]),
+    ]
+    assert found.dtype == np.float32
+    assert balanced_each(targets, "none").tolist() == [[1.0] * 3] * 2
+    with pytest.raises(JobshiftError, match=r"loss\.class_weight is 'even'"):
+        balanced_each(targets, "even")
+
+
+def test_validation_of_several_classes_by_hand():
+    # All logits lie between 0 and 1, so that all probabilities are above ½: taken for probabilities
+    # themselves, half of them would be below.
+    logits = torch.tensor([[0.9, 0.1, 0.2], [0.1, 0.2, 0.9]])
+    labels = torch.tensor([[1, 0, 1], [1, 0, 0]])
+    model = SeveralClasses(
+        Fixed(), LossOptions(), OptimizerOptions(), 1, torch.ones(2, 3), seed=0, log_every=1
+    )
+    with torch.no_grad():
+        model.validation_step((logits, logits, labels.float(), labels, torch.ones(2)), 0)
+    found = {name: float(metric.compute()) for name, metric in model.measures.items()}
+    # 3 hits, 6 predictions, 3 cases: F1 = 2 × 3 / (6 + 3). Ranks of the first text's classes 1 and 2: its
+    # precision is 1 at both; the second's class is the last of three: (1 + 1/3) / 2.
+    assert found == {
+        "val_f1_micro": pytest.approx(2 / 3),
+        "val_label_ranking_average_precision": pytest.approx(2 / 3),
+    }
+    assert set(found) == set(VALIDATION["multilabel"])
+
+
+@BOTH
+def test_what_is_measured_is_what_may_be_monitored(kind: type[Classifier]):
+    measured = set(kind.validation_measures(3)) - {"confusion"}
+    assert measured == set(VALIDATION[kind.task])
+
+
+def test_auto_is_the_first_measure_of_the_task_and_others_must_be_its_own():
+    firsts = {task: monitored("auto", task) for task in VALIDATION}
+    assert firsts == {
+        "classification": "val_cohen_kappa",
+        "pairs": "val_cohen_kappa",
+        "multilabel": "val_f1_micro",
+        "generation": "val_token_accuracy",
+    }
+    assert {monitored("val_loss", task) for task in VALIDATION} == {"val_loss"}
+    said = (
+        r"'val_cohen_kappa'; the task multilabel has auto, val_loss, val_f1_micro, .*test measure"
+    )
+    with pytest.raises(JobshiftError, match=said):
+        monitored("val_cohen_kappa", "multilabel")
+
+
+@pytest.mark.parametrize(
+    ("kind", "weights", "guessing"),
+    [
+        # One of four classes; the weights are at most 3.
+        (Classifier, [1.0, 1.0, 3.0, 1.0], 3 * math.log(4)),
+        # Yes or no.
+        (SeveralClasses, [[1.0, 1.0], [1.0, 3.0]], 3 * math.log(2)),
+    ],
+)
+def test_guessing_by_hand(kind: type[Classifier], weights: list, guessing: float):
+    assert classifier(weights, kind=kind).guessing() == pytest.approx(guessing)
+
+
+def test_probabilities_of_several_classes_are_each_by_itself():
+    values = torch.tensor([[math.log(3), 0.0], [0.0, -math.log(3)]])
+
+    class Logits:
+        lengths = np.array([1, 1])
+
+        def padded(self, rows):
+            return values[rows], torch.ones(len(rows), 1)
+
+    found = predict(Fixed(), Logits(), np.array([1, 0]), kind=SeveralClasses)
+    assert found == pytest.approx(np.array([[0.5, 0.25], [0.75, 0.5]]))
+
+
+# The penalty on logits
+
+
+@BOTH
+def test_the_penalty_on_logits_by_hand_and_in_training_alone(kind: type[Classifier]):
+    logits = torch.tensor([[1.0, -3.0], [2.0, 0.0]])
+    targets = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    labels = torch.tensor([0, 1]) if kind is Classifier else targets.long()
+    batch = (logits, logits, targets, labels, torch.tensor([1.0, 3.0]))
+    losses, validated = [], []
+    for factor in (0.0, 0.1):
+        weights = kind.weigh(targets.numpy(), "none")
+        model = kind(
+            Fixed(),
+            LossOptions(logit_l2=factor),
+            OptimizerOptions(),
+            1,
+            torch.from_numpy(weights),
+            seed=0,
+            log_every=1,
+        )
+        losses.append(model.training_step(batch, 0).item())
+        with torch.no_grad():
+            model.validation_step(batch, 0)
+        validated.append(model.val_loss[0][0])
+    # Mean squared logits (1 + 9) / 2 = 5 and (4 + 0) / 2 = 2, with text weights 1 and 3: 11 / 4.
+    assert losses[1] - losses[0] == pytest.approx(0.1 * 11 / 4, abs=1e-6)
+    assert validated[1] == validated[0] == pytest.approx(losses[0])
+
+
+# A whole training
+
+
+def labelled(kind: type[Classifier]) -> tuple[Lstm, Labelled]:
+    """Texts of one or two tokens; token 1 means the first class and token 2 the second."""
+    torch.manual_seed(0)
+    network = Lstm(LstmOptions(8, 6, dropout=0.1), vocabulary=4, padding=0, classes=2)
+    texts = [[1], [2], [1, 2], [2, 1], [1, 1], [2, 2], [3], [3, 3]]
+    if kind is Classifier:
+        texts = [text for text in texts if len({*text} & {1, 2}) == 1]
+    offsets = np.cumsum([0, *map(len, texts)])
+    tokens = Tokens(np.concatenate(texts).astype(np.int32), offsets, 4, 0)
+    has = np.array([[token in text for token in (1, 2)] for text in texts])
+    labels = has.astype(np.int64) if kind is SeveralClasses else has.argmax(axis=1)
+    weights = np.ones(len(texts), dtype=np.float32)
+    return network, Labelled(tokens, np.arange(len(texts)), has.astype(np.float32), labels, weights)
+
+
+@BOTH
+def test_a_network_learns_which_classes_apply(kind: type[Classifier], tmp_path: Path):
+    network, part = labelled(kind)
+    training = TrainingOptions(epochs=40, patience=40, batch_size=4, log_every=1)
+    history, confusion = fit(
+        network,
+        part,
+        part,
+        LossOptions(),
+        OptimizerOptions(lr=3e-2, weight_decay=0.0),
+        training,
+        0,
+        tmp_path,
+        None,
+        kind=kind,
+    )
+    own = {
+        Classifier: ["val_accuracy", "val_cohen_kappa"],
+        SeveralClasses: ["val_f1_micro", "val_label_ranking_average_precision"],
+    }[kind]
+    before = ["epoch", "step", "lr", "train_loss", "gradient_norm", "val_loss"]
+    assert list(history) == [*before, *own]
+    assert history[monitored("auto", kind.task)].max() == 1.0
+    found = predict(network, part.inputs, part.rows, kind=kind)
+    assert ((found > 0.5) == (part.targets == 1)).all()
+    # Two texts of token 1 alone and two of token 2; none is taken for the other.
+    assert confusion == ([[2, 0], [0, 2]] if kind is Classifier else [])
+
+
+def test_a_measure_of_another_task_is_refused(tmp_path: Path):
+    network, part = labelled(SeveralClasses)
+    training = TrainingOptions(monitor="val_accuracy")
+    recipe = (LossOptions(), OptimizerOptions(), training, 0, tmp_path, None)
+    with pytest.raises(JobshiftError, match=r"training\.monitor is 'val_accuracy'"):
+        fit(network, part, part, *recipe, kind=SeveralClasses)

@@ -7,9 +7,11 @@ from matplotlib.colors import to_hex
 
 from jobshift.report import model_figures as figures
 from jobshift.report import style
+from jobshift.report.kinds import KINDS
 
 CLASSES = ["E0", "E2", "E1"]
 NAMES = {"lstm": "LSTM", "tfidf": "TF-IDF"}
+TASKS, TEXTS, PAIRS = (KINDS[name] for name in ("exposure", "classification", "pairs"))
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +60,7 @@ def test_best_first_by_kappa_on_the_purged_split():
             ("also_mine", 0, "purged"): 0.2,
         }
     )
-    assert figures.best_first(table, NAMES) == {
+    assert figures.best_first(table, NAMES, TASKS) == {
         "tfidf": "TF-IDF",
         "mine": "mine",
         "also_mine": "also_mine",
@@ -67,7 +69,7 @@ def test_best_first_by_kappa_on_the_purged_split():
 
 def test_model_comparison():
     table = metrics({("none", 0, "purged"): 0.0, ("lstm", 0, "purged"): 0.6})
-    drawing = figures.model_comparison(table, figures.best_first(table, NAMES))
+    drawing = figures.model_comparison(table, figures.best_first(table, NAMES, TASKS), TASKS)
     kappa, f1, r = drawing.figure.axes
     assert names(kappa) == ["LSTM", "none"]
     np.testing.assert_allclose(means(kappa), [(0.6, 0), (0, 1)])
@@ -82,7 +84,7 @@ def test_model_comparison():
 
 def test_several_seeds_show_their_mean_and_each_of_them():
     table = metrics({("lstm", seed, "purged"): 0.4 + seed / 10 for seed in (0, 1, 2)})
-    drawing = figures.model_comparison(table, {"lstm": "LSTM"})
+    drawing = figures.model_comparison(table, {"lstm": "LSTM"}, TASKS)
     kappa = drawing.figure.axes[0]
     np.testing.assert_allclose(means(kappa), [(0.5, 0)])
     np.testing.assert_allclose(intervals(kappa), [[0.3, 0.5], [0.4, 0.6], [0.5, 0.7]])
@@ -102,7 +104,7 @@ def test_split_effect_goes_from_easy_to_hard():
             ("tfidf", 0, "by_year"): 0.4,
         }
     )
-    drawing = figures.split_effect(table, figures.best_first(table, NAMES))
+    drawing = figures.split_effect(table, figures.best_first(table, NAMES, TASKS), TASKS)
     (axes,) = drawing.figure.axes
     assert names(axes) == ["LSTM", "TF-IDF"]
     estimates = means(axes)
@@ -136,7 +138,9 @@ def calibration() -> pd.DataFrame:
 def test_reliability_diagram(calibration):
     runs = {("lstm", 0, "purged"): 0.6, ("lstm", 1, "purged"): 0.6, ("tfidf", 0, "purged"): 0.5}
     table = metrics(runs)
-    drawing = figures.reliability_diagram(calibration, table, figures.best_first(table, NAMES))
+    drawing = figures.reliability_diagram(
+        calibration, table, figures.best_first(table, NAMES, TASKS), TASKS
+    )
     lstm, tfidf = drawing.figure.axes
     assert (lstm.get_title(), tfidf.get_title()) == ("LSTM", "TF-IDF")
     distances, dots = lstm.collections
@@ -166,7 +170,8 @@ def confusion(models: list[str], seeds: list[int]) -> pd.DataFrame:
 
 
 def test_confusion_matrices():
-    drawing = figures.confusion_matrices(confusion(["tfidf"], [0, 4]), {"tfidf": "TF-IDF"}, CLASSES)
+    table = confusion(["tfidf"], [0, 4])
+    drawing = figures.confusion_matrices(table, {"tfidf": "TF-IDF"}, CLASSES, TASKS)
     (axes,) = drawing.figure.axes
     assert axes.get_title() == "TF-IDF"
     shown = [[0.62, 0.38, 0], [0, 0.62, 0.38], [0.38, 0, 0.62]]
@@ -197,7 +202,9 @@ def history(runs: list[tuple[str, int, int]], best: int = 1) -> pd.DataFrame:
 
 
 def test_learning_curves():
-    drawing = figures.learning_curves(history([("lstm", 0, 0)], best=0), {"tfidf": "T", **NAMES})
+    drawing = figures.learning_curves(
+        history([("lstm", 0, 0)], best=0), {"tfidf": "T", **NAMES}, TASKS
+    )
     loss, kappa = drawing.figure.axes
     train, validation, *_ = loss.lines
     np.testing.assert_allclose(train.get_xydata(), [[1, 1], [3, 1 / 3], [5, 1 / 2], [7, 1 / 4]])
@@ -213,7 +220,7 @@ def test_learning_curves():
 def test_learning_curves_of_many_runs():
     models = [f"net{number}" for number in range(5)]
     table = history([(model, seed, fold) for model in models for seed in (0, 1) for fold in (0, 1)])
-    drawing = figures.learning_curves(table, dict(zip(models, models, strict=True)))
+    drawing = figures.learning_curves(table, dict(zip(models, models, strict=True)), TASKS)
     assert len(drawing.figure.axes) == 2 * 5
     assert drawing.figure.get_figwidth() == style.FULL
     assert "A line a seed and fold" in drawing.caption
@@ -221,7 +228,7 @@ def test_learning_curves_of_many_runs():
 
 def test_learning_curves_without_a_defined_kappa_or_a_single_logged_step():
     table = history([("lstm", 0, 0)]).assign(val_cohen_kappa=np.nan, train_loss=np.nan)
-    drawing = figures.learning_curves(table, NAMES)
+    drawing = figures.learning_curves(table, NAMES, TASKS)
     assert not any(axes.texts for axes in drawing.figure.axes)
     assert "not defined" in drawing.caption
 
@@ -248,12 +255,14 @@ def test_rater_agreement():
 def test_one_model_and_many(n, calibration):
     models = {f"model_{number}": f"A rather long name, number {number}" for number in range(n)}
     table = metrics({(model, 0, split): 0.5 for model in models for split in ("purged", "random")})
+    parted = table.replace({"split": {"random": "hard"}, "metric": {"cohen_kappa": "roc_auc"}})
     parts = [calibration[:2].assign(model=model) for model in models]
     drawings = [
-        figures.model_comparison(table, models),
-        figures.split_effect(table, models),
-        figures.reliability_diagram(pd.concat(parts), table, models),
-        figures.confusion_matrices(confusion(list(models), [0]), models, CLASSES),
+        figures.model_comparison(table, models, TASKS),
+        figures.model_comparison(parted, models, PAIRS, ["purged", "hard"]),
+        figures.split_effect(table, models, TASKS),
+        figures.reliability_diagram(pd.concat(parts), table, models, TASKS),
+        figures.confusion_matrices(confusion(list(models), [0]), models, CLASSES, TASKS),
     ]
     for drawing in drawings:
         drawing.figure.draw_without_rendering()
@@ -277,7 +286,9 @@ def test_confusion_matrices_of_many_classes(n: int):
         ],
         columns=["model", "seed", "split", "label", "predicted", "n"],
     )
-    drawing = figures.confusion_matrices(table, {"lstm": "LSTM"}, classes, {"c1": "服务人员"})
+    drawing = figures.confusion_matrices(
+        table, {"lstm": "LSTM"}, classes, TEXTS, {"c1": "服务人员"}
+    )
     (axes,) = drawing.figure.axes
     assert names(axes)[:2] == ["c0", "c1 服务人员"]
     # Each label has 12 hits and 2 of each other class.
@@ -295,8 +306,62 @@ def test_confusion_matrices_of_many_classes(n: int):
 def test_without_exposure_accuracy_stands_in_the_place_of_occupations():
     table = metrics({("lstm", 0, "purged"): 0.4, ("lstm", 0, "job_titles"): 0.2})
     table = table.replace({"occupation_beta_pearson": "accuracy"})
-    drawing = figures.model_comparison(table, NAMES, "job_titles", "job titles")
+    drawing = figures.model_comparison(table, NAMES, TEXTS, ["job_titles"], "job titles")
     assert [axes.get_xlabel() for axes in drawing.figure.axes][-1] == "Accuracy"
     assert means(drawing.figure.axes[0])[0][0] == pytest.approx(0.2)
     assert "the second test set, job titles, of which nothing was learnt" in drawing.caption
     assert "occupations" not in drawing.caption
+
+
+def test_parts_of_the_test_set_stand_below_the_whole():
+    values = {("lstm", 0, "purged"): 0.7, ("lstm", 0, "hard"): 0.6, ("tfidf", 0, "purged"): 0.55}
+    table = metrics(values | {("tfidf", 0, "hard"): 0.5}).replace(
+        {"metric": {"cohen_kappa": "roc_auc", "f1_macro": "average_precision"}}
+    )
+    table.loc[table["split"] == "hard", "n_tasks"] = 120
+    models = figures.best_first(table, NAMES, PAIRS)
+    assert list(models) == ["lstm", "tfidf"]
+    drawing = figures.model_comparison(table, models, PAIRS, ["purged", "hard"])
+    # Accuracy is not in the table, r of occupations not among what is compared of pairs.
+    assert [axes.get_xlabel() for axes in drawing.figure.axes] == ["ROC AUC", "Average precision"]
+    area = drawing.figure.axes[0]
+    # Two lines and some air a model.
+    np.testing.assert_allclose(means(area), [(0.7, 0), (0.6, 1), (0.55, 2.4), (0.5, 3.4)])
+    np.testing.assert_allclose(area.get_yticks(), [0.5, 2.9])
+    assert [text.get_text() for text in drawing.figure.legends[0].get_texts()] == [
+        "all pairs",
+        "hard",
+    ]
+    # 0.5 is what guessing gets; the interval of 0.5 ends at 0.4.
+    assert area.get_xlim() == pytest.approx((0.34, 1))
+    for said in (
+        "purged split: ROC AUC and average precision (n = 300 pairs in 40 leak groups)",
+        "hard: those drawn from two occupations of one major group (n = 120)",
+        "Dotted: 0.5",
+    ):
+        assert said in drawing.caption
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_has_its_own_validation_measure(name: str):
+    kind = KINDS[name]
+    table = history([("lstm", 0, 0)]).rename(columns={"val_cohen_kappa": kind.validation})
+    drawing = figures.learning_curves(table, NAMES, kind)
+    loss, measure = drawing.figure.axes
+    assert loss.get_ylabel() == kind.loss
+    assert measure.get_ylabel() == f"Validation {kind.validated}"
+    assert [text.get_text() for text in measure.texts] == [
+        f"best: epoch 2\n{kind.validated} = 0.50"
+    ]
+    assert f"LSTM: {kind.validated} 0.500 after epoch 2, step 8" in drawing.caption
+    assert ("κ" in drawing.caption) == (kind.first == "cohen_kappa")
+
+
+def test_the_splits_of_another_kind():
+    table = metrics({("lstm", 0, "purged"): 0.6, ("lstm", 0, "random"): 0.8})
+    table = table.replace({"metric": {"f1_macro": "f1_micro"}})
+    drawing = figures.split_effect(table, {"lstm": "LSTM"}, KINDS["multilabel"])
+    assert drawing.figure.axes[0].get_xlabel() == "Micro-F1"
+    assert "micro-F1 of each model on the held-out texts" in drawing.caption
+    assert "Random: single texts are held out (held out: 300 texts" in drawing.caption
+    assert "κ" not in drawing.caption

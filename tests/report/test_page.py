@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from jobshift.errors import JobshiftError
+from jobshift.report.kinds import KINDS
 from jobshift.report.page import (
     VOID,
     Facts,
@@ -49,6 +50,7 @@ def facts(**changes) -> Facts:
         "names": {"net": "Network", "people": "Some people"},
         "others": ["people"],
         "hashes": {"comparison": "ab" * 32, "metrics": "cd" * 32},
+        "kind": KINDS["exposure"],
     }
     return Facts(**{**known, **changes})
 
@@ -99,6 +101,26 @@ def tables(second: str = "words") -> dict[str, pd.DataFrame]:
         ("net", 100, 2, 1205, "accuracy", 0.8, 0.75, 0.85, 0.01, np.nan, np.nan, np.nan),
     ]
     estimate = ["value", "low", "high", "sd", "behind_full", "behind_full_low", "behind_full_high"]
+    mean = [
+        ("net", "purged", "cohen_kappa", 0.6041, 0.5641, 0.6341, 0.0123, 3761),
+        (second, "purged", "cohen_kappa", 0.5262, 0.4862, 0.5562, 0.0, 3761),
+        ("people", "purged", "cohen_kappa", 0.51, 0.47, 0.54, np.nan, 3761),
+        (second, "random", "cohen_kappa", 0.9, 0.8, 1.0, np.nan, 3767),
+        (second, "random", "accuracy", 0.1, 0.0, 0.2, np.nan, 3767),
+    ]
+    mean_columns = ["model", "split", "metric", "value", "low", "high", "sd", "n_tasks"]
+    classes = [
+        "model",
+        "seed",
+        "split",
+        "class",
+        "n_test",
+        "threshold",
+        "precision",
+        "recall",
+        "f1",
+    ]
+    decodings = ["model", "seed", "split", "decoding", "metric", "value", "low", "high"]
     return {
         "comparison": comparison,
         "comparisons": pd.DataFrame(pairs, columns=columns),
@@ -106,6 +128,9 @@ def tables(second: str = "words") -> dict[str, pd.DataFrame]:
             curve, columns=["model", "percent", "seeds", "n_tasks", "metric", *estimate]
         ),
         "metrics": pd.DataFrame(metrics, columns=[*run, "n_tasks", "n_groups", "n_occupations"]),
+        "metrics_mean": pd.DataFrame(mean, columns=mean_columns),
+        "classes": pd.DataFrame(columns=[*classes, "low", "high"]),
+        "decodings": pd.DataFrame(columns=decodings),
     }
 
 
@@ -153,7 +178,8 @@ def test_every_table_has_every_row_and_number():
     assert {"models", "figures", "pairs", "labels", "runs", "method", "tables"} <= set(reader.ids)
     # The order that was asked for.
     headings = re.findall(r"<h2[^>]*>([^<]+)", text)
-    assert headings[:3] == ["The models", "Figures", "Model against model"]
+    assert headings[:4] == ["The models", "Other test sets", "Figures", "Model against model"]
+    assert "Class by class" not in headings and "Ways to write an output" not in headings
 
     head, net, second, people = reader.tables["main-table"]
     assert [cell.split()[0] for cell in head[:3]] == ["Model", "Cohen's", "Occupation"]
@@ -169,6 +195,13 @@ def test_every_table_has_every_row_and_number():
     ]  # fmt: skip
     assert people[:2] == ["Some people people", "0.510[0.470, 0.540]"]
     assert people[5:] == ["–"] * 7
+
+    assert reader.tables["splits-table"] == [
+        ["Model", "Purged, n = 3,761", "Random, n = 3,767"],
+        ["Network net", "0.604 ± 0.012[0.564, 0.634]", "–"],
+        ["words", "0.526 ± 0.000[0.486, 0.556]", "0.900[0.800, 1.000]"],
+        ["Some people people", "0.510[0.470, 0.540]", "–"],
+    ]
 
     # −(words − net) = 0.0779, whichever way round the table has it.
     _, first, below, last = reader.tables["matrix"]
@@ -254,7 +287,7 @@ def test_semantics():
     text = page(facts(), tables(), [Image("mine", "A caption.", PNG)])
     elements = Reader(text).elements
     names = [name for name, _ in elements]
-    assert names.count("caption") == names.count("table") == 6
+    assert names.count("caption") == names.count("table") == 7
     assert names.count("h1") == names.count("main") == names.count("nav") == 1
     assert names.count("figure") == names.count("figcaption") == 1
     for name, values in elements:
@@ -290,6 +323,7 @@ def test_without_costs_curve_figures_and_pairs():
     given["comparison"] = given["comparison"].assign(**dict.fromkeys(COSTS, np.nan))
     given["learning_curve"] = given["learning_curve"][:0]
     given["comparisons"] = given["comparisons"][:0]
+    given["metrics_mean"] = given["metrics_mean"][:3]
     text = page(facts(), given, [])
     reader = Reader(text)
     assert reader.tables["main-table"][1][5:] == ["–"] * 7
@@ -298,6 +332,8 @@ def test_without_costs_curve_figures_and_pairs():
     assert "No model of this study learned from a part" in said
     assert "Not measured; benchmarks/model_costs.py measures them." in said
     assert "figures" not in reader.ids and 'href="#figures"' not in text
+    assert "splits" not in reader.ids
+    assert "Not clearly behind it" in said
 
 
 def test_one_model_and_one_seed():
@@ -308,6 +344,100 @@ def test_one_model_and_one_seed():
     assert "Each model was trained with the seed 3." in said
     assert "compares 1 model on" in said
     assert "Highest" not in said and "Raters stand" not in said
+
+
+def in_first(kind: str) -> dict[str, pd.DataFrame]:
+    """The tables with κ called as the first measure of another kind."""
+    names = {"cohen_kappa": KINDS[kind].first}
+    return {
+        name: table.replace({"metric": names} if "metric" in table else {}).rename(
+            columns=lambda column: column.replace("cohen_kappa", KINDS[kind].first)
+        )
+        for name, table in tables().items()
+    }
+
+
+def test_pairs_and_their_hard_part():
+    given = in_first("pairs")
+    hard = given["metrics_mean"][:2].assign(split="hard", value=[0.45, 0.4], n_tasks=1500)
+    given["metrics_mean"] = pd.concat([given["metrics_mean"], hard])
+    given["comparison"]["behind_best_p_holm"] = [np.nan, 0.006, 0.04]
+    text = page(facts(kind=KINDS["pairs"], others=[]), given, [])
+    said = " ".join(Reader(text).said)
+    for words in (
+        "in which no training pair shares an occupation or a text with a test pair: 3,761 held-out pairs",
+        "Highest ROC AUC: Network, 0.604 [0.564, 0.634]. All others are behind it (Holm's p < 0.05). "
+        "It has 0.450 [0.564, 0.634] on the 1,500 hard pairs.",
+        "hard, a part of the purged test set: those drawn from two occupations",
+        "random: as conf/ defines it",
+        "Behind the best, ROC AUC",
+        "Difference in ROC AUC",
+        "ROC AUC of the model of the row minus",
+        "Fewer labelled pairs",
+        "Behind all pairs, ROC AUC",
+    ):
+        assert words in said
+    assert "κ" not in text
+    assert "exposure" not in text.split("</style>")[1]
+
+
+def test_a_second_test_set():
+    given = in_first("classification")
+    titles = given["metrics_mean"][:2].assign(split="job_titles", value=0.3, n_tasks=5857)
+    given["metrics_mean"] = pd.concat([given["metrics_mean"], titles])
+    text = page(facts(kind=KINDS["classification"], extra=["job_titles"]), given, [])
+    reader = Reader(text)
+    said = " ".join(reader.said)
+    assert "It has 0.300 [0.564, 0.634] on the 5,857 job titles." in said
+    assert "job titles: a second test set of which nothing was learnt" in said
+    assert reader.tables["splits-table"][0][1:] == [
+        *("Purged, n = 3,761", "Random, n = 3,767", "Job titles, n = 5,857")
+    ]
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_several_labels_class_by_class(seeds: int):
+    given = in_first("multilabel")
+    found = [
+        (model, seed, "purged", name, n, 0.25, 0.5, 0.4, f1 + seed / 10, 0.3, 0.6)
+        for model in ("words", "net")
+        for seed in range(seeds)
+        for name, n, f1 in (("a.1", 1200, 0.44), ("a.2", 11, np.nan))
+    ]
+    given["classes"] = pd.DataFrame(found, columns=given["classes"].columns)
+    text = page(facts(kind=KINDS["multilabel"], classes={"a.1": "Ride <fast>"}), given, [])
+    reader = Reader(text)
+    f1 = "0.440[0.300, 0.600]" if seeds == 1 else "0.490"
+    assert reader.tables["of-classes-table"] == [
+        ["Class", "Test texts", "F1", "Precision", "Recall", "Threshold"],
+        ["a.1 Ride <fast>", "1,200", f1, "0.500", "0.400", "0.250"],
+        ["a.2", "11", "–", "0.500", "0.400", "0.250"],
+    ]
+    assert "Each class by Network" in " ".join(reader.said)
+    assert "Highest micro-F1: Network" in " ".join(reader.said)
+
+
+def test_generated_texts_by_decoding():
+    given = in_first("generation")
+    found = [
+        ("net", 0, split, decoding, metric, value, value - 0.1, value + 0.1)
+        for split in ("purged", "seen")
+        for decoding in ("greedy", "beam")
+        for metric, value in (("bleu", 41.5), ("exact_match", 0.5))
+    ]
+    given["decodings"] = pd.DataFrame(found, columns=given["decodings"].columns)
+    reader = Reader(page(facts(kind=KINDS["generation"]), given, []))
+    shown = reader.tables["of-decodings-table"]
+    assert shown[0] == ["Model", "Decoding", "Test set", "Exact match", "BLEU"]
+    assert shown[1] == [
+        *("Network net", "greedy", "purged", "0.500[0.400, 0.600]", "41.500[41.400, 41.600]")
+    ]
+    assert [row[1:3] for row in shown[2:]] == [
+        ["beam", "purged"],
+        ["greedy", "seen"],
+        ["beam", "seen"],
+    ]
+    assert "They are judged by the targets of us" in " ".join(reader.said)
 
 
 def test_what_cannot_be_shown():

@@ -120,7 +120,8 @@ def test_learning_curve_table():
         ("net", 100, 14000, "accuracy", 0.9, 0.8, 1.0, 0.0, np.nan, np.nan, np.nan),
         ("net", 100, 14000, "cohen_kappa", 0.7, 0.6, 0.8, np.nan, np.nan, np.nan, np.nan),
     ]
-    lines = tables.learning_curve_table(pd.DataFrame(rows, columns=columns), []).splitlines()
+    curve = pd.DataFrame(rows, columns=columns)
+    lines = tables.learning_curve_table(curve, [], "cohen_kappa", "tasks").splitlines()
     assert lines[2:-2] == [
         r"Learnt from & Tasks & Accuracy & Cohen's $\kappa$ & Behind \\",
         r"\midrule",
@@ -132,14 +133,30 @@ def test_learning_curve_table():
     ]
 
 
+def test_the_learning_curve_of_another_kind_of_task():
+    columns = ["model", "percent", "n_tasks", "metric", "value", "low", "high", "sd"]
+    columns += ["behind_full", "behind_full_low", "behind_full_high"]
+    rows = [("net", 25, 3500, "roc_auc", 0.8, 0.7, 0.9, np.nan, 0.1, 0.05, 0.2)]
+    curve = pd.DataFrame(rows, columns=columns)
+    lines = tables.learning_curve_table(curve, [], "roc_auc", "pairs").splitlines()
+    assert lines[2] == r"Learnt from & Pairs & ROC AUC & Behind \\"
+    assert lines[5] == r"25 \% & 3,500 & 0.800 & 0.100 \\"
+
+
+# The main measures of labels with scores.
+SCORED = [
+    *("cohen_kappa", "f1_macro", "accuracy", "cohen_kappa_quadratic"),
+    *("expected_calibration_error", "occupation_beta_pearson", "occupation_beta_mae"),
+]
+
+
 def metrics(*models: str) -> pd.DataFrame:
     """Two splits; κ is not defined for the first model."""
     rows = [
         (split, model, metric, 0.5, 0.25, 0.75, 3800, 400, 300)
         for split in ("purged", "major_group")
         for model in models
-        for metric in ["log_loss", *tables.MAIN]
-        if metric != "balanced_accuracy"  # as labels with scores have it
+        for metric in ["log_loss", *SCORED]
     ]
     columns = ["split", "model", "metric", "value", "low", "high"]
     frame = pd.DataFrame(rows, columns=[*columns, "n_tasks", "n_groups", "n_occupations"])
@@ -149,7 +166,7 @@ def metrics(*models: str) -> pd.DataFrame:
 
 
 def test_metrics_table():
-    lines = tables.metrics_table(metrics("tf_idf", "lstm"), ["A note."]).splitlines()
+    lines = tables.metrics_table(metrics("tf_idf", "lstm"), ["A note."], "tasks").splitlines()
     assert lines[0] == "% A note."
     assert lines[3].startswith(r"Model & Cohen's $\kappa$ & Macro-F1 & Accuracy &")
     heading = r"\emph{Purged split: 3,800 tasks in 400 leak groups, 300 occupations}"
@@ -164,10 +181,36 @@ def test_metrics_table():
 def test_labels_without_scores_have_neither_weighted_kappa_nor_occupations():
     frame = metrics("tf_idf").replace({"cohen_kappa_quadratic": "balanced_accuracy"})
     frame = frame[~frame["metric"].str.startswith("occupation")].assign(n_occupations=0)
-    lines = tables.metrics_table(frame, []).splitlines()
+    lines = tables.metrics_table(frame, [], "texts").splitlines()
     heads = "Model & Cohen's $\\kappa$ & Macro-F1 & Accuracy & Balanced accuracy & ECE"
     assert lines[2] == heads + r" \\"
     assert r"3,800 texts in 400 leak groups}" in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("measures", "heads"),
+    [
+        (
+            ["brier_score", "accuracy", "cohen_kappa", "average_precision", "roc_auc"],
+            r"ROC AUC & Average precision & Cohen's $\kappa$ & Accuracy",
+        ),
+        (
+            ["f1_4.A.1.a.1", "subset_accuracy", "hierarchical_f1", "f1_macro", "f1_micro"],
+            "Micro-F1 & Macro-F1 & Hierarchical F1 & All classes right",
+        ),
+        (
+            ["known_title", "cosine", "chrf", "bleu", "rouge_l", "any_match", "exact_match"],
+            "Exact match & Any match & ROUGE-L & BLEU & chrF & Cosine & Known title",
+        ),
+    ],
+)
+def test_each_kind_of_task_has_its_measures_with_the_first_one_first(measures, heads):
+    rows = [("purged", "net", metric, 0.5, 0.4, 0.6, 12, 3, 0) for metric in measures]
+    columns = ["split", "model", "metric", "value", "low", "high"]
+    frame = pd.DataFrame(rows, columns=[*columns, "n_tasks", "n_groups", "n_occupations"])
+    lines = tables.metrics_table(frame, [], "rows").splitlines()
+    assert lines[2] == rf"Model & {heads} \\"
+    assert r"12 rows in 3 leak groups}" in lines[4]
 
 
 def test_comparisons_table():

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from jobshift.config import Contrast, DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.measures.bootstrap import metric_names
+from jobshift.measures.kinds import FURTHER
 from jobshift.stages.evaluate import Config, run
 
 CLASSES = ["E0", "E2", "E1"]
@@ -104,15 +105,22 @@ def test_the_same_bytes_twice(study):
     assert sorted(first) == [
         "reports/headline.json",
         "reports/metrics.json",
-        *(f"reports/tables/{name}.csv" for name in ("calibration", "comparisons")),
+        *(f"reports/tables/{name}.csv" for name in ("calibration", "classes", "comparisons")),
         "reports/tables/comparisons.tex",
-        "reports/tables/confusion.csv",
-        "reports/tables/history.csv",
+        *(f"reports/tables/{name}.csv" for name in ("confusion", "curves", "decodings", "history")),
         *(f"reports/tables/metrics{end}" for end in (".csv", ".tex", "_mean.csv")),
         *(f"reports/tables/reliability.{end}" for end in ("csv", "tex")),
     ]
     run(config())
     assert outputs() == first
+    # What other kinds of tasks have.
+    for name, columns in FURTHER.items():
+        if name not in ("confusion", "calibration"):
+            header = ",".join(["model", "seed", "split", *columns]) + "\n"
+            assert first[f"reports/tables/{name}.csv"].decode() == header
+    assert Path("data/results/samples.md").read_bytes() == (
+        b"The models of made_up generate no texts, so there are no samples.\n"
+    )
 
 
 def test_the_mean_over_seeds_has_their_standard_deviation(study):
@@ -341,6 +349,7 @@ def test_ratings_twice(study):
         ({"draws": 0}, "draws is 0; it must be at least 1"),
         ({"bins": -1}, "bins is -1"),
         ({"min_tasks": 0}, "min_tasks is 0"),
+        ({"samples": 0}, "samples is 0"),
         (
             {"compare": ["kappa"]},
             "compare names 'kappa', which is no measure; choose from accuracy",
@@ -376,6 +385,21 @@ def test_labels_without_scores_have_only_nominal_measures(study, caplog):
     assert len(both) == len(found[found["metric"] != "balanced_accuracy"])
     for column in ("value", "low", "high"):
         assert both[f"{column}_x"].equals(both[f"{column}_y"])
+
+
+def test_the_header_of_the_histories_is_that_of_classification(study):
+    run(config())
+    header = "model,seed,split,fold,epoch,step,lr,train_loss,gradient_norm,val_loss,"
+    header += "val_accuracy,val_cohen_kappa\n"
+    assert Path("reports/tables/history.csv").read_text() == header
+    row = "0,3,0.001,0.7,1.5,0.6,0.75,0.5,0"
+    columns = header.strip().split(",")
+    names = ",".join([*columns[4:], "fold"])
+    Path("models/word_list/purged-7/history.csv").write_text(f"{names}\n{row}\n")
+    run(config())
+    assert Path("reports/tables/history.csv").read_text() == (
+        header + "word_list,7,purged,0,0,3,0.001000,0.700000,1.500000,0.600000,0.750000,0.500000\n"
+    )
 
 
 def test_raters_of_labels_without_scores_are_compared_without_distances(study):

@@ -15,6 +15,7 @@ from jobshift.config import Contrast, DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import write_csv
 from jobshift.report import style
+from jobshift.report.kinds import Kind, kind_of
 from jobshift.report.style import Drawing
 from jobshift.stages import figures
 from jobshift.stages.figures import Config, run
@@ -213,9 +214,10 @@ def write(tables: dict[str, pd.DataFrame]) -> None:
 def tables(tmp_path, monkeypatch) -> dict[str, pd.DataFrame]:
     monkeypatch.chdir(tmp_path)
     tables = exposure_tables() | model_tables(config().study) | comparison_tables()
-    # This study has fetched nothing to compare with; what is drawn of it otherwise, tests/report tells.
-    for name, (stage, columns) in figures.NEEDED.items():
-        if stage in ("validity", "changes", "growth"):
+    # This study has fetched nothing to compare with, and another kind of task has curves, classes and
+    # decodings; what is drawn of these, tests/report tells.
+    for name, (_, columns) in figures.NEEDED.items():
+        if name not in tables:
             tables[name] = pd.DataFrame(columns=columns)
     write(tables)
     return tables
@@ -326,6 +328,103 @@ def test_without_large_occupations_their_figure_is_left_out(tables, drawn, caplo
         run(config(large_occupation_workers=1_200_000))
     assert "top_occupations" not in drawn
     assert "left out top_occupations: occupations with at least 1,200,000 workers: 1" in caplog.text
+
+
+def no_exposure(task: str, **changes) -> Config:
+    """A study of two models on another kind of task, one split."""
+    study = replace(config().study, contrast=Contrast(), seeds=[0])
+    labels = [] if task == "generation" else ["no", "yes"]
+    data = DataConfig(name="made_up", title="Made-up texts", task=task, labels=labels, **changes)
+    return config(study=study, data=data)
+
+
+def kind_tables(config: Config, kind: Kind, splits: list[str]) -> dict[str, pd.DataFrame]:
+    """The tables of a kind that has neither confusion nor calibration, with `splits` besides the primary."""
+    runs = pd.DataFrame(config.study.runs(), columns=["model", "split", "seed"])
+    metrics = pd.DataFrame({"metric": kind.compared, "value": 0.6, "low": 0.5, "high": 0.7})
+    metrics = metrics.assign(draws=100, n_tasks=90, n_groups=30, n_occupations=0)
+    parts = [runs.assign(split=split) for split in ("purged", *splits)]
+    tables = model_tables(config.study) | comparison_tables()
+    rename = {"val_cohen_kappa": kind.validation}
+    rename |= {f"cohen_kappa{end}": f"{kind.first}{end}" for end in ("", "_low", "_high")}
+    return {
+        "metrics": pd.concat(parts).merge(metrics, how="cross"),
+        "history": tables["history"].rename(columns=rename),
+        "comparison": tables["comparison"].rename(columns=rename),
+        "learning_curve": tables["learning_curve"].assign(metric=kind.first),
+        **{name: tables[name][:0] for name in ("confusion", "calibration", "reliability")},
+    }
+
+
+COMMON = ["model_comparison", "learning_curves", "accuracy_cost", "learning_curve"]
+
+
+def test_a_study_of_pairs(tables, drawn):
+    pairs = no_exposure("pairs")
+    runs = pd.DataFrame(pairs.study.runs(), columns=["model", "split", "seed"])
+    runs = pd.concat([runs, runs.assign(split="hard")])
+    cells = pd.DataFrame(product(["no", "yes"], repeat=2), columns=["label", "predicted"])
+    points = pd.DataFrame(
+        {"curve": ["roc", "roc", "precision_recall"], "x": [0, 1, 1], "y": [0, 1, 0.5]}
+    )
+    write(kind_tables(pairs, kind_of("pairs", False), ["hard"]))
+    write({"confusion": runs.merge(cells.assign(n=10), how="cross")})
+    write({"curves": runs.merge(points, how="cross")})
+    run(pairs)
+    curves = ["ranking_curves", "ranking_curves_hard"]
+    assert sorted(drawn) == sorted([*COMMON, *curves, "confusion_matrices"])
+    assert "hard: those drawn from" in drawn["model_comparison"].caption
+    assert "the hard test pairs" in drawn["ranking_curves_hard"].caption
+    drawn_from = json.loads(Path("reports/figures/drawn_from.json").read_text())
+    assert set(drawn_from["ranking_curves"]) == {"curves", "metrics", "confusion"}
+
+
+def test_a_study_of_several_labels(tables, drawn, caplog):
+    several = no_exposure("multilabel", names={"yes": "是"})
+    write(kind_tables(several, kind_of("multilabel", False), []))
+    classes = {"class": ["no", "yes"], "n_test": [30, 12], "f1": [0.4, 0.7]}
+    rows = pd.DataFrame(classes).assign(model="net", seed=0, split="purged", low=0.3, high=0.8)
+    write({"classes": rows})
+    with caplog.at_level("INFO"):
+        run(several)
+    assert sorted(drawn) == sorted([*COMMON, "classes"])
+    axes = drawn["classes"].figure.axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["是  yes", "no"]
+    assert "left out confusion_matrices: confusion.csv is empty" in caplog.text
+
+
+def test_a_study_of_generated_texts(tables, drawn):
+    texts = no_exposure("generation")
+    write(kind_tables(texts, kind_of("generation", False), ["seen", "unseen"]))
+    write({"history": tables["history"][:0].drop(columns="val_cohen_kappa")})
+    rows = pd.DataFrame(
+        product(["net"], [0], ["purged", "seen", "unseen"], ["greedy", "beam"], ["exact_match"]),
+        columns=["model", "seed", "split", "decoding", "metric"],
+    )
+    write({"decodings": rows.assign(value=0.4, low=0.3, high=0.5)})
+    run(texts)
+    assert sorted(drawn) == sorted({*COMMON, "decodings"} - {"learning_curves"})
+    for drawing in drawn.values():
+        assert "κ" not in drawing.caption
+
+
+def test_a_second_test_set_has_a_figure_of_its_own(tables, drawn):
+    extra = no_exposure("classification", extra=["job_titles"])
+    write(kind_tables(extra, kind_of("classification", False), ["job_titles"]))
+    run(extra)
+    assert sorted(drawn) == sorted([*COMMON, "model_comparison_job_titles"])
+    assert "the second test set, job titles" in drawn["model_comparison_job_titles"].caption
+
+
+def test_a_column_of_the_kind_that_lacks(tables):
+    write({"comparison": tables["comparison"].drop(columns="cohen_kappa_low")})
+    with pytest.raises(JobshiftError, match=r"comparison\.csv: .*'cohen_kappa_low'"):
+        run(config())
+    write({"comparison": tables["comparison"]})
+    history = tables["history"].drop(columns="val_cohen_kappa")
+    write({"history": history})
+    with pytest.raises(JobshiftError, match=r"history\.csv: .*'val_cohen_kappa'.*evaluate"):
+        run(config())
 
 
 def test_a_model_may_be_called_none(tables, drawn):

@@ -1,6 +1,7 @@
 """The stage page: what it reads, refuses and leaves out, and the same bytes twice."""
 
 import json
+import re
 import struct
 import zlib
 from dataclasses import fields, replace
@@ -13,6 +14,7 @@ from omegaconf import OmegaConf
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import write_csv, write_json
+from jobshift.report.kinds import KINDS
 from jobshift.report.paper import sha256
 from jobshift.stages import page
 from jobshift.stages.page import Config, run
@@ -44,9 +46,12 @@ def png() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0\xff"))
 
 
+NEEDED = page.needed(KINDS["exposure"])
+
+
 def rows(name: str, *given: dict) -> pd.DataFrame:
     """A table with the columns that the stage needs, empty where nothing is given."""
-    return pd.DataFrame(list(given), columns=page.NEEDED[name][1])
+    return pd.DataFrame(list(given), columns=NEEDED[name][1])
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +74,9 @@ def tables(tmp_path, monkeypatch) -> dict[str, pd.DataFrame]:
         ),
         "learning_curve": rows("learning_curve"),
         "metrics": rows("metrics", {"model": "NA", **sizes}, {"model": "7", **sizes}),
+        "metrics_mean": rows("metrics_mean", {"model": "NA", **sizes}, {"model": "7", **sizes}),
+        "classes": rows("classes"),
+        "decodings": rows("decodings"),
     }
     for name, table in tables.items():
         write_csv(table, TABLES / f"{name}.csv")
@@ -109,7 +117,7 @@ def test_the_page_and_the_same_bytes_again(caplog):
 
 @pytest.mark.parametrize("name", list(page.NEEDED))
 def test_missing_table_or_column(tables, name):
-    stage, columns = page.NEEDED[name]
+    stage, columns = NEEDED[name]
     write_csv(tables[name].drop(columns=columns[-1]), TABLES / f"{name}.csv")
     with pytest.raises(JobshiftError, match=rf"{name}\.csv: .*'{columns[-1]}'.*`jobshift {stage}`"):
         run(CONFIG)
@@ -141,6 +149,34 @@ def test_without_figures():
     write_json({}, FIGURES / "captions.json")
     run(replace(CONFIG, figures=[]))
     assert "<img" not in PAGE.read_text(encoding="utf-8")
+
+
+def test_without_exposure_the_page_is_the_report(tables):
+    data = DataConfig(name="made_up", title="Made-up texts", labels=["a", "b"], extra=["titles"])
+    second = tables["metrics_mean"].assign(split="titles", n_tasks=17)
+    write_csv(pd.concat([tables["metrics_mean"], second]), TABLES / "metrics_mean.csv")
+    captions = {
+        name: f"Caption of {name}."
+        for name in ("split_effect", "accuracy_cost", "model_comparison_titles", "model_comparison")
+    }
+    for name in captions:
+        (FIGURES / f"{name}.png").write_bytes(png())
+    write_json(captions, FIGURES / "captions.json")
+    write_json({name: {} for name in captions}, FIGURES / "drawn_from.json")
+    run(replace(CONFIG, data=data))
+    text = PAGE.read_text(encoding="utf-8")
+    # A second test set stands behind the first, what else a paper would show at the end.
+    assert re.findall(r"Caption of (\w+)", text) == [
+        *("model_comparison", "model_comparison_titles", "accuracy_cost", "split_effect")
+    ]
+    assert "on the 17 titles." in text
+    assert "They are judged by the labels of the data set itself" in text
+
+
+def test_the_columns_follow_the_kind(tables):
+    data = DataConfig(name="made_up", title="Made-up pairs", task="pairs", labels=["a", "b"])
+    with pytest.raises(JobshiftError, match=r"comparison\.csv: there is no column 'roc_auc'"):
+        run(replace(CONFIG, data=data))
 
 
 def test_the_config_file_documents_every_key_and_names_figures_that_there_are():

@@ -434,6 +434,46 @@ def test_a_hand_typed_number_in_the_paper_stops_the_build(reports):
         run(config())
 
 
+def test_without_exposure_there_is_a_note(reports, monkeypatch):
+    said = {}
+
+    def keep(source, *, sys_inputs, **options):
+        said.update(json.loads(sys_inputs["note"]))
+        return compiled(source, sys_inputs=sys_inputs, **options)
+
+    compiled = typst.compile
+    monkeypatch.setattr(typst, "compile", keep)
+    labels = {"task": "pairs", "labels": ["no", "yes"]}
+    data = DataConfig(name="made_up", title="Made-up pairs: 成对", **labels)
+    measures = "model,split,metric,value,low,high,n_tasks,n_groups"
+    rows = [
+        (model, split, metric, value, value - 0.1, value + 0.1, n, 9)
+        for model, value in (("majority", 0.5), ("minilm", 0.8))
+        for split, n in (("purged", 40), ("hard", 20))
+        for metric in ("roc_auc", "average_precision", "cohen_kappa")
+    ]
+    write({"metrics_mean": table(measures, rows)})
+    run(replace(config(), data=data))
+    first = paper.PAPER.read_bytes()
+    assert first.startswith(b"%PDF-")
+    # The best first, by the measures of pairs that there are.
+    assert said["head"] == ["Model", "Test set", "ROC AUC", "Average precision"]
+    best = "0.800 [0.700, 0.900]"
+    assert said["rows"] == [
+        ["MiniLM (fine-tuned)", "purged", best, best],
+        ["", "hard", best, best],
+        ["Majority class", "purged", *["0.500 [0.400, 0.600]"] * 2],
+        ["", "hard", *["0.500 [0.400, 0.600]"] * 2],
+    ]
+    why, what, parts = said["paragraphs"]
+    assert "the labels of made_up are no degrees of exposure" in why
+    assert "40 held-out pairs in 9 leak groups" in what
+    assert f"The highest ROC AUC there is that of MiniLM (fine-tuned), {best}." in what
+    assert "hard: those drawn from two occupations" in parts
+    run(replace(config(), data=data))
+    assert paper.PAPER.read_bytes() == first
+
+
 def test_the_config_file_documents_every_key():
     keys = set(OmegaConf.load(ROOT / "conf" / "paper.yaml")) - {"defaults"}
     assert keys == {entry.name for entry in fields(Config)} - {"study", "data"}

@@ -1,6 +1,5 @@
 """Pairs of tasks: squares by hand, and what holds for any tables: balance, no leak, no order."""
 
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,15 @@ from omegaconf import OmegaConf
 
 from jobshift.errors import JobshiftError
 from jobshift.texts import schema
-from jobshift.texts.onet_pairs import PAIRS, divide, draw, folds, leakage, next_square, prepare
+from jobshift.texts.onet_pairs import (
+    PAIRS,
+    divide,
+    draw,
+    leakage,
+    leaks,
+    next_square,
+    prepare,
+)
 from jobshift.texts.splits import normalise
 
 HEADER = ["O*NET-SOC Code", "Title", "Task ID", "Task", "DWA ID", "DWA Title", "GWA"]
@@ -156,16 +163,16 @@ def test_pairs_of_made_up_occupations(tmp_path):
     assert rows["group"].equals(rows["occupation"])
     assert rows["p_same"].tolist() == [float(label == "same") for label in rows["label"]]
     assert (rows["p_same"] + rows["p_other"] == 1).all()
-    schema.valid(rows, schema.TASKS, "made up")
-    for held, seen in combinations(("test", "val", "train"), 2):
-        assert leakage(rows, held, seen) == {"occupation": 0.0, "text": 0.0}
-    (fold,) = folds(rows)
-    assert fold.part.equals(rows["part"]) and fold.group.equals(rows["group"])
+    schema.valid(rows, schema.PREPARED["pairs"], "made up")
+    found = leaks(rows)
+    assert set(found) == {"test from train", "test from val", "val from train"}
+    assert all(leak == {"occupation": 0.0, "text": 0.0} for leak in found.values())
     # 18 occupations of 7 tasks; the common text is in one part only.
     assert prepared.counts["tasks"] == 126 and prepared.counts["distinct texts"] == 1 + 18 * 6
     kept = sum(prepared.counts[f"{part}: tasks"] for part in PAIRS)
     lost = sum(n for reason, n in prepared.dropped.items() if "with a text of" in reason)
     assert kept + lost == 126
+    assert prepared.counts["test: hard pairs"] == 8
     assert prepared.counts["test: pairs of two occupations of one major group"] == 4
     assert prepared.counts["test: pairs of two specialities of one SOC occupation"] == 0
 
@@ -196,9 +203,10 @@ def test_the_order_of_the_file_does_not_matter_and_the_seed_does(tmp_path):
 
 def test_what_does_not_fit_is_refused(tmp_path):
     folder = write(tmp_path, table(made_up()))
-    with pytest.raises(ValueError, match="other and same"):
-        prepare(folder, ["no", "yes"], "onet", SMALL)
-    with pytest.raises(JobshiftError, match="pairs.val is 12; give .* a multiple of 8"):
+    for classes in (["no", "yes"], ["same", "other"]):
+        with pytest.raises(ValueError, match="other and same, in this order"):
+            prepare(folder, classes, "onet", SMALL)
+    with pytest.raises(JobshiftError, match=r"data\.pairs\.val is 12; give .* a multiple of 8"):
         prepare(folder, CLASSES, "onet", {"val": 12})
     with pytest.raises(JobshiftError, match="pairs.dev is 8"):
         prepare(folder, CLASSES, "onet", {"dev": 8})

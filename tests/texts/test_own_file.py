@@ -579,3 +579,39 @@ def test_the_counts_of_the_card_are_those_of_the_file(example: pd.DataFrame):
         for name, rows in languages
     }
     assert card_table(lines, "language") == measured
+
+
+def test_a_text_may_have_several_classes(tmp_path: Path):
+    rows = [
+        ("text", "label"),
+        ("First note.", "pay; tools"),
+        ("Second note.", "tools"),
+        ("Third note.", "tools pay tools;"),
+        ("Fourth note.", "safety；pay"),
+        ("Fifth note.", "safety"),
+    ]
+    path = csv_file(tmp_path, *rows)
+    prepared = read(path, several=True)
+    valid(prepared.tasks, TASKS, "made up")
+    assert prepared.tasks["label"].tolist() == [
+        "pay tools",
+        "tools",
+        "pay tools",
+        "pay safety",
+        "safety",
+    ]
+    assert prepared.tasks["p_pay"].tolist() == [1.0, 0.0, 1.0, 1.0, 0.0]
+    other = read(path, labels=["tools", "safety", "pay"], several=True).tasks
+    assert other["label"].tolist()[0] == "tools pay"
+    assert list(other)[-3:] == ["p_tools", "p_safety", "p_pay"]
+
+
+def test_what_is_wrong_with_several_classes(tmp_path: Path):
+    rows = [("text", "label"), ("One note.", "pay tools"), ("Two notes.", "pay;Tools")]
+    rows += [("Three notes.", " ; "), ("Four notes.", "safety tools")]
+    with pytest.raises(JobshiftError) as raised:
+        read(csv_file(tmp_path, *rows), several=True)
+    missing, twins, alone = str(raised.value).splitlines()[1:]
+    assert missing == "- line 4: the label is missing; fill it in"
+    assert "'tools' (lines 2, 5), 'Tools' (line 3)" in twins or "'Tools' (line 3)" in twins
+    assert alone.startswith("- line 5: the only example of class 'safety'")

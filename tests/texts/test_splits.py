@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobshift.texts.splits import (
+    dealt,
     folds,
+    indicators,
     leakage,
     linked_groups,
     most_frequent,
@@ -228,3 +230,97 @@ def test_without_occupations_there_is_no_split_by_them():
         ValueError, match="there is no split 'major_group'; choose one of purged, random"
     ):
         list(folds(tasks, series(*"stuv"), "major_group", 1, 0, 0.2, 0.1))
+
+
+def test_groups_are_dealt_by_class_the_rarest_and_the_largest_first():
+    groups = series(*"aaabbccdd")
+    has = pd.DataFrame({"x": [0, 0, 0, 0, 0, 1, 1, 1, 1], "y": [1] * 5 + [0] * 4})
+    parts = dealt(groups, has, [0.5, 0.5], seed=0)
+    # x has 4 rows, y has 5. Of x, c and d go to one part each; of y, a (3 rows) goes to the first, as the
+    # two are equal, then b (2 rows) to the second, which has less of y.
+    assert parts.groupby(groups).nunique().eq(1).all()
+    of = parts.groupby(groups).first()
+    assert {of["c"], of["d"]} == {0, 1}
+    assert (of["a"], of["b"]) == (0, 1)
+    assert parts_of(groups, 2, seed=0, labels=has).equals(parts)
+
+
+def test_unequal_shares_give_the_small_part_something_of_every_class():
+    # Ten groups of one row for x, two for y: of y (rarest) the first part takes one, then it is above its
+    # share of a tenth; of x again one, since the other part has 9 rows for nine tenths.
+    has = pd.DataFrame({"x": [1] * 10 + [0] * 2, "y": [0] * 10 + [1] * 2})
+    parts = dealt(series(*range(12)).astype(str), has, [0.1, 0.9], seed=3)
+    assert has[parts == 0].sum().to_dict() == {"x": 1, "y": 1}
+
+
+def tasks_of(rows: list[tuple[str, str]]) -> tuple[pd.DataFrame, pd.Series]:
+    """Tasks with the given activities and texts; the class of an activity is its first letter."""
+    tasks = pd.DataFrame(
+        {
+            "dwa": [dwas.split()[0] for dwas, _ in rows],
+            "dwas": [dwas for dwas, _ in rows],
+            "label": [" ".join(sorted({dwa[0] for dwa in dwas.split()})) for dwas, _ in rows],
+            "occupation": [f"{11 + number % 2}-1011.00" for number in range(len(rows))],
+        }
+    )
+    return tasks, series(*(text for _, text in rows))
+
+
+def test_where_several_apply_every_class_is_in_every_part():
+    # 30 groups of x, 6 of y, of one task each.
+    rows = [(f"x{n}", f"t{n}") for n in range(30)] + [(f"y{n}", f"u{n}") for n in range(6)]
+    tasks, texts = tasks_of(rows)
+    (fold,) = folds(tasks, texts, "purged", 1, 0, 0.2, 0.2, several=True)
+    counts = indicators(tasks["label"]).groupby(fold.part).sum()
+    # Test is the first of 5 parts. y is dealt first: one to each part, the sixth to the first: 2. Of x each
+    # gets 30 / 5 = 6. Validation, a fifth of the rest: of 4 y the first (1 / 0.2 is more than 3 / 0.8);
+    # of 24 x it has 4 when the rest has 19, and 4 / 0.2 is less than 19 / 0.8: 5.
+    assert counts["y"].to_dict() == {"test": 2, "train": 3, "val": 1}
+    assert counts["x"].to_dict() == {"test": 6, "train": 19, "val": 5}
+    (again,) = folds(tasks, texts, "purged", 1, 0, 0.2, 0.2, several=True)
+    assert fold.part.equals(again.part)
+    (other,) = folds(tasks, texts, "purged", 1, 1, 0.2, 0.2, several=True)
+    assert not fold.part.equals(other.part)
+    (random,) = folds(tasks, texts, "random", 1, 0, 0.2, 0.2, several=True)
+    assert indicators(tasks["label"]).groupby(random.part).sum().loc["test", "y"] in (1, 2)
+    for fold in folds(tasks, texts, "major_group", 1, 0, 0.2, 0.2, several=True):
+        assert set(tasks["label"][fold.part == "val"]) == {"x", "y"}
+
+
+def test_where_several_apply_more_folds_hold_every_task_out_once():
+    tasks, texts = tasks_of([(f"{c}{n}", f"{c} {n}") for c in "xy" for n in range(12)])
+    parts = [fold.part for fold in folds(tasks, texts, "purged", 3, 0, 0.2, 0.2, several=True)]
+    assert sum((part == "test").astype(int) for part in parts).eq(1).all()
+
+
+activities = st.lists(
+    st.sampled_from([f"{c}{n}" for c in "xyz" for n in range(5)]), min_size=1, max_size=2
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.tuples(activities.map(" ".join), st.integers(0, 40).map(str)), min_size=8, max_size=40
+    ),
+    st.integers(0, 5),
+)
+def test_where_several_apply_purged_parts_share_nothing(rows: list[tuple], seed: int):
+    tasks, texts = tasks_of(rows)
+    (fold,) = folds(tasks, texts, "purged", 1, seed, 0.3, 0.3, several=True)
+    for one, two in (("test", "train"), ("test", "near"), ("test", "val"), ("val", "train")):
+        if (fold.part == one).any():
+            leak = leakage(tasks["dwas"], texts, fold.part, one, two)
+            assert leak == {"dwa": 0.0, "text": 0.0}
+
+
+def test_rows_that_are_divided_already_have_one_split_and_one_fold():
+    tasks = pd.DataFrame({"group": list("abb"), "part": ["train", "purged", "test"]})
+    texts = series(*"xyz")
+    assert splits_of(tasks) == ["purged"]
+    (fold,) = folds(tasks, texts, "purged", 1, 0, 0.2, 0.1)
+    assert fold.part.equals(tasks["part"]) and fold.group.equals(tasks["group"])
+    with pytest.raises(ValueError, match="split.folds=3, but the reader .* set split.folds to 1"):
+        list(folds(tasks, texts, "purged", 3, 0, 0.2, 0.1))
+    with pytest.raises(ValueError, match="there is no split 'random'; choose one of purged"):
+        list(folds(tasks, texts, "random", 1, 0, 0.2, 0.1))

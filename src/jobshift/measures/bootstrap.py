@@ -59,9 +59,10 @@ def centred(draws: np.ndarray) -> np.ndarray:
 
 def bounds(metric: str) -> tuple[float, float]:
     """The range in which a measure lies."""
-    if "kappa" in metric or metric.endswith(("pearson", "spearman")):
+    if "kappa" in metric or metric == "cosine" or metric.endswith(("pearson", "spearman")):
         return -1.0, 1.0
-    return 0.0, {"brier_score": 2.0, "log_loss": np.inf}.get(metric, 1.0)
+    above_1 = {"brier_score": 2.0, "log_loss": np.inf, "bleu": 100.0, "chrf": 100.0}
+    return 0.0, above_1.get(metric, 1.0)
 
 
 def summary(
@@ -119,7 +120,7 @@ def compare(models: Mapping[str, np.ndarray]) -> pd.DataFrame:
 
 
 def metric_names(classes: Sequence[str], exposure: bool = True) -> list[str]:
-    """The measures of a run, in the order in which they are reported; some only of labels with scores."""
+    """The measures of one class a task, as they are reported; some only of labels with scores."""
     each = [f"{name}_{label}" for name in ("precision", "recall", "f1") for label in classes]
     if not exposure:
         return [
@@ -148,8 +149,26 @@ def metric_names(classes: Sequence[str], exposure: bool = True) -> list[str]:
     ]
 
 
-class HeldOut:
-    """The held-out tasks of a split with the resamples that all runs on it share."""
+class Resamples:
+    """Held-out rows of any kind with the resamples of their groups that all runs on them share."""
+
+    occupations: Mapping[str, np.ndarray] = {}
+
+    def __init__(self, rows: pd.DataFrame, draws: int, seed: int):
+        """Draw the groups of `rows`, column group."""
+        # Sorted, so that the draws depend on the groups and not on the order of the rows.
+        self.group, names = pd.factorize(rows["group"], sort=True)
+        self.weights = resample(len(names), draws, seed)
+
+    def sums(self, columns: np.ndarray) -> np.ndarray:
+        """Sums of `columns` [rows × m] over the rows in every draw, [1 + draws × m]."""
+        by_group = np.zeros((len(self.weights), columns.shape[1]))
+        np.add.at(by_group, self.group, columns)
+        return self.weights.T @ by_group
+
+
+class HeldOut(Resamples):
+    """The held-out tasks of a split, of which each has one class, with their resamples."""
 
     def __init__(
         self,
@@ -166,15 +185,12 @@ class HeldOut:
         count; which these are is the same in every draw. An occupation of which a draw holds no
         task is left out of that draw.
         """
+        super().__init__(tasks, draws, seed)
         self.classes = list(labels)
         self.exposure = isinstance(labels, Mapping)
         self.reference = pd.Categorical(tasks["label"], categories=self.classes).codes.astype(int)
-        # Sorted, so that the draws depend on the groups and not on the order of the tasks.
-        self.group, names = pd.factorize(tasks["group"], sort=True)
-        self.weights = resample(len(names), draws, seed)
         self.fold = tasks["fold"].to_numpy()
         self.task_weight = tasks["weight"].to_numpy(dtype=float)
-        self.occupations: dict[str, np.ndarray] = {}
         if not self.exposure:
             return
         self.scores = np.array(list(labels.values()), dtype=float)
@@ -185,12 +201,6 @@ class HeldOut:
         }
         self.task_reference = self.class_weights[self.reference]
         self.occupation_reference = self.occupation_means(self.task_reference)
-
-    def sums(self, columns: np.ndarray) -> np.ndarray:
-        """Sums of `columns` [tasks × m] over the tasks in every draw, [1 + draws × m]."""
-        by_group = np.zeros((len(self.weights), columns.shape[1]))
-        np.add.at(by_group, self.group, columns)
-        return self.weights.T @ by_group
 
     def occupation_means(self, columns: np.ndarray) -> np.ndarray:
         """Weighted means of `columns` [tasks × m] by occupation, [m × 1 + draws × occupations].

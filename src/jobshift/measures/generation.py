@@ -1,11 +1,12 @@
-"""How close generated texts are to their references, on seen and on unseen targets, for many resamples.
+"""How close generated texts are to their references, for many resamples at once.
 
 | name | what | scale |
 | --- | --- | --- |
 | exact_match | share of outputs that equal their reference after `normalise` | 0 to 1 |
+| any_match | share of outputs that equal one of all right texts of their row after `normalise` | 0 to 1 |
 | rouge_l | mean F of the longest common subsequence of words | 0 to 1 |
 | known_title | share of outputs that equal one of the given titles after `normalise` | 0 to 1 |
-| cosine | mean cosine of the given embeddings of output and reference | −1 to 1 |
+| cosine | mean cosine of the embeddings of output and reference | −1 to 1 |
 | bleu, chrf | sacrebleu's corpus scores of the raw texts; `signatures` says with which settings | 0 to 100 |
 
 BLEU and chrF are no means over rows: n-grams are counted over all rows first. Every row adds its
@@ -14,8 +15,8 @@ counts, so that sums of columns give all measures of all resamples, as in `boots
 Choices. `normalise` folds width and case, collapses white space and drops one full stop at the end,
 nothing else: a missing comma or another form of a word is a different text. Each row has one
 reference; where a task has several right targets, a model that gives one output a task can match
-only one of its rows. An empty output is an output: it matches nothing but an empty reference, and
-its ROUGE-L is 0.
+only one of its rows exactly, and `any_match` takes any of them. An empty output is an output: it
+matches nothing but an empty reference, and its ROUGE-L is 0.
 """
 
 import re
@@ -26,9 +27,8 @@ import numpy as np
 
 from jobshift.errors import JobshiftError
 from jobshift.measures.agreement import _ratio
-from jobshift.measures.ranking import weighted_sums
 
-PARTS = ("all", "seen", "unseen")
+NAMES = ("exact_match", "any_match", "rouge_l", "bleu", "chrf", "cosine", "known_title")
 
 # A Chinese character, which no space parts from the next, or a run of other letters and digits.
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -56,6 +56,12 @@ def exact_match(outputs: Sequence[str], references: Sequence[str]) -> np.ndarray
         [normalise(a) == normalise(b) for a, b in zip(outputs, references, strict=True)],
         dtype=float,
     )
+
+
+def any_match(outputs: Sequence[str], right: Sequence[Collection[str]]) -> np.ndarray:
+    """Whether each output is one of its row's right texts after `normalise`, 1.0 or 0.0, [n]."""
+    rows = zip(outputs, right, strict=True)
+    return np.array([normalise(a) in map(normalise, texts) for a, texts in rows], dtype=float)
 
 
 def known_title(outputs: Sequence[str], titles: Collection[str]) -> np.ndarray:
@@ -205,58 +211,41 @@ def signatures() -> dict[str, str]:
     return result
 
 
-def measure(
+def columns(
     outputs: Sequence[str],
     references: Sequence[str],
+    right: Sequence[Collection[str]],
     titles: Collection[str],
-    seen: np.ndarray,
-    embeddings: tuple[np.ndarray, np.ndarray] | None = None,
-    weights: np.ndarray | None = None,
-    group: np.ndarray | None = None,
-) -> dict[str, dict[str, np.ndarray]]:
-    """Every measure of one run, by part (`PARTS`) and name, with the leading dimensions of `weights`.
+    cosines: np.ndarray,
+) -> np.ndarray:
+    """What each row adds to the sums of `measures`, [n × 1 + 5 + 10 + 18].
 
-    `outputs` and `references` are n texts; `seen` [n], boolean, tells whether the reference was a
-    target in training, and parts the rows; `titles` are the texts that exist. With `embeddings`, of
-    outputs and references, both [n × d], there is `cosine`. `weights` and `group` as in `ranking`.
-    A part without rows in a resample is NaN there. Raises JobshiftError where the lengths differ
-    or a value is not what it should be.
+    `right` are all texts that would be right for the row, `titles` all that exist, and `cosines` [n]
+    the cosine of each output and its reference. Raises JobshiftError where there are not as many of
+    each or one is not a text.
     """
-    _check(outputs, references)
-    seen = np.asarray(seen)
-    if seen.dtype != bool or seen.shape != (len(outputs),):
-        raise JobshiftError(
-            f"`seen` is {seen.dtype} {seen.shape}; give true or false for each of the "
-            f"{len(outputs)} rows"
-        )
-    means = {
-        "exact_match": exact_match(outputs, references),
-        "rouge_l": rouge_l(outputs, references),
-        "known_title": known_title(outputs, titles),
-    }
-    if embeddings is not None:
-        means["cosine"] = cosine(*embeddings)
-    columns = np.column_stack(
+    return np.column_stack(
         [
             np.ones(len(outputs)),
-            *means.values(),
+            exact_match(outputs, references),
+            any_match(outputs, right),
+            rouge_l(outputs, references),
+            cosines,
+            known_title(outputs, titles),
             bleu_columns(outputs, references),
             chrf_columns(outputs, references),
         ]
     )
-    parts = np.hstack([columns * seen[:, None], columns * ~seen[:, None]])
-    known, new = np.split(weighted_sums(parts, weights, group), 2, axis=-1)
-    result = {}
-    for part, sums in zip(PARTS, (known + new, known, new), strict=True):
-        count, each, words_sums, character_sums = np.split(
-            sums, np.cumsum([1, len(means), 2 + 2 * BLEU_ORDER]), axis=-1
-        )
-        values = np.moveaxis(_ratio(each, count), -1, 0)
-        result[part] = dict(zip(means, values, strict=True)) | {
-            "bleu": bleu(words_sums),
-            "chrf": chrf(character_sums),
-        }
-    return result
+
+
+def measures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Every measure by name (`NAMES`), from sums of `columns`; NaN in a resample without rows."""
+    count, means, words_sums, character_sums = np.split(
+        sums, np.cumsum([1, 5, 2 + 2 * BLEU_ORDER]), axis=-1
+    )
+    exact, any_of, rouge, cosines, known = np.moveaxis(_ratio(means, count), -1, 0)
+    values = (exact, any_of, rouge, bleu(words_sums), chrf(character_sums), cosines, known)
+    return dict(zip(NAMES, values, strict=True))
 
 
 def _statistics(

@@ -4,7 +4,7 @@
 a measure is a function of sums over rows: `f1_columns` tells what each row adds, the functions after
 it take the sums [… × 3·classes], with any leading dimensions (one for each resample).
 `label_ranking_average_precision` and `subset_accuracy` are means over rows of what they give for
-each. `measure` puts all together for rows with the weights that `ranking` describes.
+each. `columns` puts all together that a row adds, `measures` makes every measure of the sums.
 
 What happens with empty classes and rows. A class that occurs neither in the reference nor in the
 prediction of a resample has no F1 (NaN) and is left out of that resample's macro-F1; a class that
@@ -21,7 +21,7 @@ import pandas as pd
 
 from jobshift.errors import JobshiftError
 from jobshift.measures.agreement import _ratio
-from jobshift.measures.ranking import candidates, counts_at, nearest_best, weighted_sums
+from jobshift.measures.ranking import candidates, counts_at, nearest_best
 
 
 def indicators(labels: pd.Series, classes: list[str]) -> np.ndarray:
@@ -179,28 +179,28 @@ def choose_thresholds(reference: np.ndarray, probabilities: np.ndarray) -> np.nd
     )
 
 
-def measure(
-    reference: np.ndarray,
-    scores: np.ndarray,
-    thresholds: np.ndarray,
-    implies: np.ndarray,
-    weights: np.ndarray | None = None,
-    group: np.ndarray | None = None,
-) -> dict[str, np.ndarray]:
-    """Every measure of one run, by name, each with the leading dimensions of `weights`.
+def columns(
+    reference: np.ndarray, predicted: np.ndarray, scores: np.ndarray, implies: np.ndarray
+) -> np.ndarray:
+    """What each row adds to the sums of `measures`, [n × 3·classes + 6].
 
-    `thresholds` [classes] were chosen on validation, `implies` [classes × nodes] comes from
-    `hierarchy`; `weights` and `group` as in `ranking`. All lie in [0, 1]. Raises JobshiftError for
-    scores that are not finite or weights that do not fit.
+    `predicted` is what the thresholds made of `scores`; `implies` [classes × nodes] comes from
+    `hierarchy`. Raises JobshiftError for scores that are not finite or shapes that do not fit.
     """
     ranked = label_ranking_average_precision(reference, scores)
-    predicted = scores >= thresholds
-    flat = f1_columns(reference, predicted)
     deep = f1_columns(augmented(reference, implies), augmented(predicted, implies))
-    each = np.column_stack([ranked, subset_accuracy(reference, predicted), np.ones(len(ranked))])
-    sums = weighted_sums(np.hstack([flat, pooled(deep), each]), weights, group)
-    flat, deep, each = np.split(sums, [flat.shape[1], flat.shape[1] + 3], axis=-1)
-    return {
+    right = subset_accuracy(reference, predicted)
+    each = np.column_stack([ranked, right, np.ones(len(ranked))])
+    return np.hstack([f1_columns(reference, predicted), pooled(deep), each])
+
+
+def measures(sums: np.ndarray, classes: list[str]) -> dict[str, np.ndarray]:
+    """Every measure by name, [… ] each, from sums of `columns` [… × 3·classes + 6]; `f1_<class>` last.
+
+    All lie in [0, 1].
+    """
+    flat, deep, each = np.split(sums, [-6, -3], axis=-1)
+    result = {
         "f1_micro": f1_micro(flat),
         "f1_macro": f1_macro(flat),
         "precision_micro": precision_micro(flat),
@@ -211,6 +211,25 @@ def measure(
         "label_ranking_average_precision": _ratio(each[..., 0], each[..., 2])[()],
         "subset_accuracy": _ratio(each[..., 1], each[..., 2])[()],
     }
+    of_classes = np.moveaxis(f1(flat), -1, 0)
+    return result | {f"f1_{name}": of for name, of in zip(classes, of_classes, strict=True)}
+
+
+def class_table(sums: np.ndarray, classes: list[str]) -> pd.DataFrame:
+    """One row a class, from sums of `columns` [3·classes + 6]: class, n_test, precision, recall, f1.
+
+    `n_test` is the number of rows that have the class. What is not defined is NaN.
+    """
+    hits, predicted, cases = np.split(sums[:-6], 3)
+    return pd.DataFrame(
+        {
+            "class": classes,
+            "n_test": cases.astype(int),
+            "precision": _ratio(hits, predicted),
+            "recall": _ratio(hits, cases),
+            "f1": f1(sums[:-6]),
+        }
+    )
 
 
 def _check(reference: np.ndarray, scores: np.ndarray, probability: bool = False) -> None:

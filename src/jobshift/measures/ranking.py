@@ -1,7 +1,7 @@
 """How well scores tell the rows that are positive from those that are not, for many resamples at once.
 
-For yes/no tasks such as text pairs: area under the ROC curve, average precision, Brier score, and
-accuracy at a threshold that was chosen on validation.
+For yes/no tasks such as text pairs: area under the ROC curve, average precision, and both curves. And
+what `multilabel` needs to choose thresholds.
 
 Weights. A resample gives each row a weight: how often it, or its leak group, was drawn. `weights` is
 [… × n], a weight for each row, or, together with `group` [n], [… × groups], a weight for each group
@@ -25,23 +25,6 @@ from jobshift.measures.agreement import _ratio
 
 # Weights are spread over the rows for so many draws at a time that they take about 32 MB.
 CELLS = 4_000_000
-
-
-def weighted_sums(
-    columns: np.ndarray, weights: np.ndarray | None = None, group: np.ndarray | None = None
-) -> np.ndarray:
-    """Sums of `columns` [n × m] over the rows in every resample, [… × m]; see Weights above.
-
-    Raises JobshiftError where the weights fit neither the rows nor the groups.
-    """
-    check_weights(len(columns), weights, group)
-    if weights is None:
-        return columns.sum(axis=0)
-    if group is not None:
-        by_group = np.zeros((weights.shape[-1], columns.shape[1]))
-        np.add.at(by_group, group, columns)
-        columns = by_group
-    return weights @ columns
 
 
 def roc_auc(
@@ -90,48 +73,36 @@ def average_precision(
     return _by_score(area, positive, scores, weights, group)
 
 
-def brier_score(
-    positive: np.ndarray,
-    probabilities: np.ndarray,
-    weights: np.ndarray | None = None,
-    group: np.ndarray | None = None,
-) -> np.ndarray:
-    """Mean squared distance of the probability of "positive" from 0 or 1, from 0 to 1.
+def curves(
+    positive: np.ndarray, scores: np.ndarray, points: int = 200
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """What `roc_auc` and `average_precision` are areas under: "roc" and "precision_recall" → x, y.
 
-    Brier (1950), doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2, in the form for two classes:
-    half of what `calibration.brier_score` gives when both classes are summed. Rows and shapes as in
-    `roc_auc`; raises JobshiftError for probabilities outside [0, 1], too.
-    """
-    positive, probabilities = _checked(positive, probabilities, probability=True)
-    return _mean((probabilities - positive) ** 2, weights, group)
-
-
-def accuracy(
-    positive: np.ndarray,
-    scores: np.ndarray,
-    threshold: float,
-    weights: np.ndarray | None = None,
-    group: np.ndarray | None = None,
-) -> np.ndarray:
-    """Share of the rows, from 0 to 1, where "score ≥ threshold" is the label.
-
-    Choose the threshold on validation, by `best_threshold`. Rows, errors and shapes as in `roc_auc`.
+    roc: share of the negative rows (x) and of the positive ones (y) that score at least as high as each
+    distinct score, the highest first, from (0, 0) on. precision_recall: recall (x) and precision (y)
+    there. Of more than `points` points these are evenly spaced in their order, with both ends. Empty
+    where a curve is not defined: without positive or, roc, without negative rows. Rows and errors as
+    in `roc_auc`.
     """
     positive, scores = _checked(positive, scores)
-    return _mean((scores >= threshold) == positive, weights, group)
+    levels = np.unique(scores)[::-1]
+    hits, taken = counts_at(positive, scores, levels)
+    all_hits, all_others = hits[-1], len(scores) - hits[-1]
+    result = {"roc": (np.empty(0), np.empty(0)), "precision_recall": (np.empty(0), np.empty(0))}
+    if all_hits and all_others:
+        others = np.concatenate([[0], taken - hits]) / all_others
+        result["roc"] = thinned(points, others, np.concatenate([[0], hits]) / all_hits)
+    if all_hits:
+        result["precision_recall"] = thinned(points, hits / all_hits, hits / taken)
+    return result
 
 
-def best_threshold(positive: np.ndarray, probabilities: np.ndarray) -> float:
-    """The threshold of highest accuracy on rows of validation; of equally good ones the nearest 0.5.
-
-    `positive` [n] is boolean or 0/1, `probabilities` [n] lie in [0, 1]; raises JobshiftError where
-    they do not. For the thresholds that are compared see Choices above.
-    """
-    positive, probabilities = _checked(positive, probabilities, probability=True)
-    thresholds = candidates(probabilities)
-    hits, predicted = counts_at(positive, probabilities, thresholds)
-    # Right are the hits and the negatives that are not predicted; the number of negatives is fixed.
-    return nearest_best(2 * hits - predicted, thresholds)
+def thinned(points: int, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most `points` (2 or more) of the points x, y: evenly spaced in their order, with both ends."""
+    kept = np.arange(len(x))
+    if len(x) > points:
+        kept = np.round(np.linspace(0, len(x) - 1, points)).astype(int)
+    return x[kept], y[kept]
 
 
 def candidates(probabilities: np.ndarray) -> np.ndarray:
@@ -160,26 +131,6 @@ def nearest_best(values: np.ndarray, thresholds: np.ndarray) -> float:
     return float(best[np.argmin(np.round(np.abs(best - 0.5), 12))])
 
 
-def measure(
-    positive: np.ndarray,
-    probabilities: np.ndarray,
-    threshold: float,
-    weights: np.ndarray | None = None,
-    group: np.ndarray | None = None,
-) -> dict[str, np.ndarray]:
-    """Every measure of one run, by name, each with the leading dimensions of `weights`.
-
-    `positive` and `probabilities` are [n]; `threshold` was chosen on validation. Raises
-    JobshiftError as the single measures do.
-    """
-    return {
-        "roc_auc": roc_auc(positive, probabilities, weights, group),
-        "average_precision": average_precision(positive, probabilities, weights, group),
-        "brier_score": brier_score(positive, probabilities, weights, group),
-        "accuracy": accuracy(positive, probabilities, threshold, weights, group),
-    }
-
-
 def check_weights(rows: int, weights: np.ndarray | None, group: np.ndarray | None) -> None:
     """Raise JobshiftError unless `weights` and `group` fit `rows` rows."""
     if group is not None and len(group) != rows:
@@ -200,9 +151,7 @@ def check_weights(rows: int, weights: np.ndarray | None, group: np.ndarray | Non
         )
 
 
-def _checked(
-    positive: np.ndarray, scores: np.ndarray, probability: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+def _checked(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels as booleans and scores as numbers, both [n]."""
     positive, scores = np.asarray(positive), np.asarray(scores, dtype=float)
     if positive.ndim != 1 or positive.shape != scores.shape or not len(scores):
@@ -215,20 +164,12 @@ def _checked(
         row = int(np.argmax(bad))
         raise JobshiftError(f"row {row}: the label {positive[row]} is not 0 or 1; give a yes or no")
     bad = ~np.isfinite(scores)
-    if probability:
-        bad |= (scores < 0) | (scores > 1)
     if bad.any():
-        row, kind = int(np.argmax(bad)), "probability" if probability else "finite number"
+        row = int(np.argmax(bad))
         raise JobshiftError(
-            f"row {row}: the score {scores[row]} is not a {kind}; mend the predictions"
+            f"row {row}: the score {scores[row]} is not a finite number; mend the predictions"
         )
     return positive.astype(bool), scores
-
-
-def _mean(values: np.ndarray, weights: np.ndarray | None, group: np.ndarray | None) -> np.ndarray:
-    """Weighted mean of `values` [n]; NaN in a resample without rows."""
-    sums = weighted_sums(np.column_stack([values, np.ones(len(values))]), weights, group)
-    return _ratio(sums[..., 0], sums[..., 1])[()]
 
 
 def _by_score(

@@ -2,7 +2,8 @@
 
 They stand in every table: what they reach needs no language model. Each is fitted on texts (and their
 activities) with a label distribution a text, and is kept as safetensors and JSON, never as a pickle. The
-ensemble, which is fitted on nothing, is the mean of other runs.
+ensemble, which is fitted on nothing, is the mean of other runs. Where several classes may apply to a text, its
+targets are 1 or 0 for each, and regressions are fitted class by class (`EachClass`).
 """
 
 import json
@@ -25,11 +26,40 @@ def save_weights(weights: dict[str, np.ndarray], folder: Path) -> None:
     save_file(rows_first, folder / "weights.safetensors")
 
 
+class EachClass:
+    """A logistic regression for each class by itself, with the attributes of scikit-learn's own."""
+
+    def __init__(self, regression):
+        """`regression` is scikit-learn's, with its options and not yet fitted."""
+        self.regression = regression
+
+    def fit(self, features, targets: np.ndarray, weights: np.ndarray) -> "EachClass":
+        """`features` [rows, features] dense or sparse; `targets` [rows, classes] of 1 and 0."""
+        count = targets.shape[1]
+        self.classes_ = np.arange(count)
+        self.coef_ = np.zeros((count, features.shape[1]))
+        self.intercept_ = np.zeros(count)
+        for number, has in enumerate(targets.T == 1):
+            if has.all() or not has.any():
+                # Nothing to tell apart: a probability of 1 or of 0 for every text.
+                self.intercept_[number] = np.inf if has.all() else -np.inf
+                continue
+            fitted = self.regression.fit(features, has, sample_weight=weights)
+            self.coef_[number], self.intercept_[number] = fitted.coef_[0], fitted.intercept_[0]
+        return self
+
+    def predict_proba(self, features) -> np.ndarray:
+        """Probabilities [rows, classes], which do not sum to 1."""
+        from scipy.special import expit
+
+        return expit(features @ self.coef_.T + self.intercept_)
+
+
 class Majority:
-    """Gives every text the label distribution of the training set."""
+    """Gives every text the label distribution of the training set: of several classes, how often each is."""
 
     def fit(self, rows: pd.DataFrame, targets: np.ndarray, weights: np.ndarray) -> None:
-        """`targets` [rows, classes] sum to 1 a row; `weights` [rows] weigh them."""
+        """`targets` [rows, classes]; `weights` [rows] weigh them."""
         self.prior = np.average(targets, axis=0, weights=weights)
 
     def probabilities(self, rows: pd.DataFrame) -> np.ndarray:
@@ -39,6 +69,22 @@ class Majority:
     def save(self, folder: Path) -> None:
         """Write `prior.json` into `folder`."""
         (folder / "prior.json").write_text(json.dumps(self.prior.tolist()) + "\n")
+
+
+class MajorityTarget:
+    """Writes the same for every text: the most frequent target of the training set."""
+
+    def fit(self, rows: pd.DataFrame) -> None:
+        """Learn from the column `target`; among equally frequent ones the first by the alphabet."""
+        self.target = rows["target"].value_counts().sort_index().idxmax()
+
+    def outputs(self, rows: pd.DataFrame) -> list[str]:
+        """The output for each of `rows`."""
+        return [self.target] * len(rows)
+
+    def save(self, folder: Path) -> None:
+        """Write `target.json` into `folder`."""
+        (folder / "target.json").write_text(json.dumps(self.target, ensure_ascii=False) + "\n")
 
 
 class ActivityLookup:
@@ -100,17 +146,17 @@ class ActivityLookup:
 
 
 class Tfidf:
-    """TF-IDF of words and word pairs, then multinomial logistic regression.
+    """TF-IDF of words and word pairs, then logistic regression: multinomial, or of `several` classes each.
 
     Soft labels train it as weighted hard labels: a text stands once for each class with a share.
     """
 
-    def __init__(self, options: TfidfOptions, class_weight: str):
-        self.options = options
+    def __init__(self, options: TfidfOptions, class_weight: str, several: bool = False):
+        self.options, self.several = options, several
         self.class_weight = None if class_weight == "none" else class_weight
 
     def fit(self, rows: pd.DataFrame, targets: np.ndarray, weights: np.ndarray) -> None:
-        """`targets` [rows, classes] sum to 1 a row; `weights` [rows] weigh them."""
+        """`targets` [rows, classes] sum to 1 a row, but not of several classes; `weights` [rows]."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         options = self.options
@@ -121,23 +167,32 @@ class Tfidf:
             sublinear_tf=options.sublinear_tf,
         )
         words = self.vectorizer.fit_transform(rows["text"])
+        self.classes = targets.shape[1]
+        if self.several:
+            self.classifier = EachClass(self.regression()).fit(words, targets, weights)
+            return
         row, label = np.nonzero(targets)
         shares = weights[row] * targets[row, label]
         self.classifier = self.fitted(words[row], label, shares, rows.iloc[row])
-        self.classes = targets.shape[1]
 
-    def fitted(self, words, label: np.ndarray, weights: np.ndarray, rows: pd.DataFrame):
-        """A scikit-learn classifier, fitted on the words of `rows`."""
+    def regression(self):
+        """scikit-learn's logistic regression with its options, not yet fitted."""
         from sklearn.linear_model import LogisticRegression
 
         options = self.options
-        regression = LogisticRegression(
+        return LogisticRegression(
             C=options.C, max_iter=options.max_iter, class_weight=self.class_weight
         )
-        return regression.fit(words, label, sample_weight=weights)
+
+    def fitted(self, words, label: np.ndarray, weights: np.ndarray, rows: pd.DataFrame):
+        """A scikit-learn classifier, fitted on the words of `rows`."""
+        return self.regression().fit(words, label, sample_weight=weights)
 
     def probabilities(self, rows: pd.DataFrame) -> np.ndarray:
-        """Probabilities [rows, classes]; a class that training never saw gets 0."""
+        """Probabilities [rows, classes]; a class that training never saw gets 0.
+
+        Of several classes, one that every training text has gets 1.
+        """
         found = self.classifier.predict_proba(self.vectorizer.transform(rows["text"]))
         result = np.zeros((len(rows), self.classes))
         result[:, self.classifier.classes_] = found

@@ -31,11 +31,13 @@ class Encoder(nn.Module):
         kept: list[int] | None = None,
         vocabulary: int = 0,
         padding: int = 0,
+        several: bool = False,
     ):
         """Load the model, with adapters where `lora` is given, with the layers `kept` alone where they are.
 
-        `vocabulary` is the number of tokens of a new model and `padding` the one that fills up. Raises
-        JobshiftError where it is not there or cannot be cut as asked.
+        `vocabulary` is the number of tokens of a new model and `padding` the one that fills up. Where
+        `several` labels may apply to a text, the saved model says so to transformers. Raises JobshiftError
+        where it is not there or cannot be cut as asked.
         """
         super().__init__()
         from transformers.utils import logging
@@ -45,6 +47,8 @@ class Encoder(nn.Module):
             "id2label": dict(enumerate(labels)),
             "label2id": {label: number for number, label in enumerate(labels)},
         }
+        if several:
+            names["problem_type"] = "multi_label_classification"
 
         # That the head is new is as it should be, and needs no report.
         logging.set_verbosity_error()

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
+from jobshift.errors import JobshiftError
+
 
 @dataclass
 class ModelOptions:
     """What the model is called and what it is."""
 
     name: str = MISSING
-    kind: str = MISSING  # majority, lookup, tfidf, svm, probe, ensemble, lstm, encoder
+    # majority, lookup, tfidf, svm, probe, ensemble, nearest, lstm, encoder, siamese, seq2seq; which of them
+    # fit a data set depends on its task
+    kind: str = MISSING
 
 
 @dataclass
@@ -176,6 +180,9 @@ class GenerationOptions:
     top_p: float = 1.0  # sample: only among the likeliest tokens of this probability together
     max_length: int = 32  # tokens, with the end
     batch_size: int = 64
+    # Further ways in which the test texts are written, to be compared: beam and sample without a constraint,
+    # constrained (as `how` says).
+    also: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -183,8 +190,14 @@ class LossOptions:
     """What the model is trained against."""
 
     targets: str = "hard"  # soft: the shares of the votes; hard: the majority label
-    class_weight: str = "none"  # none, or balanced: n / (classes × n of the class)
+    # none, or balanced: n / (classes × n of the class); where several classes may apply, each class is a
+    # classification of its own, into the texts with it and those without: n / (2 × n of these).
+    class_weight: str = "none"
     label_smoothing: float = 0.0  # networks only
+    # Networks that classify: in training, a text's loss grows by this times its mean squared logit ("logit
+    # squeezing", Kannan, Kurakin and Goodfellow 2018, arXiv:1803.06373; Kornblith et al. 2021,
+    # arXiv:2010.16402, compare it with label smoothing).
+    logit_l2: float = 0.0
 
 
 @dataclass
@@ -203,6 +216,54 @@ class TrainingOptions:
 
     epochs: int = 3
     patience: int = 2  # epochs without a better validation value before stopping
-    monitor: str = "val_cohen_kappa"  # or val_accuracy, val_loss
+    # The validation measure that chooses the epoch; auto: the first of VALIDATION for the data set's task.
+    monitor: str = "auto"
     batch_size: int = 32
     log_every: int = 20  # steps
+
+
+# What is measured on validation after each epoch, beside val_loss, by the kind of task.
+VALIDATION = {
+    "classification": ("val_cohen_kappa", "val_accuracy"),
+    "pairs": ("val_cohen_kappa", "val_accuracy"),
+    "multilabel": ("val_f1_micro", "val_label_ranking_average_precision"),
+    "generation": ("val_token_accuracy", "val_exact_match"),
+}
+
+
+def monitored(monitor: str, task: str) -> str:
+    """The validation measure that `training.monitor` means for a kind of task.
+
+    Raises JobshiftError where that kind does not have it.
+    """
+    if monitor == "auto":
+        return VALIDATION[task][0]
+    if monitor not in ("val_loss", *VALIDATION[task]):
+        raise JobshiftError(
+            f"training.monitor is '{monitor}'; the task {task} has auto, val_loss, "
+            f"{', '.join(VALIDATION[task])} (a test measure must not choose the model)"
+        )
+    return monitor
+
+
+@dataclass
+class SiameseOptions:
+    """The head of a siamese encoder, which compares the embeddings u and v of a pair's texts."""
+
+    # It reads |u - v| and u * v alone, so that the order of the texts does not matter; else u and v, too.
+    symmetric: bool = True
+    hidden: int = 256  # units of its hidden layer; 0: none, it is linear
+    dropout: float = 0.1  # on what it reads, and on its hidden layer
+
+
+@dataclass
+class NearestOptions:
+    """The most similar training text, by TF-IDF named as in scikit-learn or by a frozen encoder."""
+
+    path: str = ""  # of the encoder: a folder, or the name of a model on the hub; empty: TF-IDF
+    max_length: int = 96  # tokens that the encoder reads, with the special ones
+    analyzer: str = "word"  # or char, char_wb
+    ngram_min: int = 1
+    ngram_max: int = 2
+    min_df: int = 1
+    sublinear_tf: bool = True

@@ -14,24 +14,31 @@ import numpy as np
 import pandas as pd
 
 from jobshift.errors import JobshiftError
-from jobshift.models.baselines import ActivityLookup, save_weights
+from jobshift.models.baselines import ActivityLookup, EachClass, save_weights
 from jobshift.models.options import ProbeOptions, TokenizerOptions
 
 
 class Probe:
-    """Multinomial logistic regression on embeddings and indicators of activities."""
+    """Logistic regression on embeddings and indicators of activities."""
 
-    def __init__(self, options: ProbeOptions, embedded: dict[str, np.ndarray], class_weight: str):
+    def __init__(
+        self,
+        options: ProbeOptions,
+        embedded: dict[str, np.ndarray],
+        class_weight: str,
+        several: bool = False,
+    ):
         """`embedded` has the embedding [width] of every text that will be seen.
 
-        Raises JobshiftError where `options.hierarchy` names a level that does not exist.
+        The regression is multinomial, or one for each class where `several` may apply to a text. Raises
+        JobshiftError where `options.hierarchy` names a level that does not exist.
         """
         unknown = [level for level in options.hierarchy if level not in ActivityLookup.PARTS]
         if unknown:
             raise JobshiftError(
                 f"probe.hierarchy has {unknown[0]!r}; choose from {', '.join(ActivityLookup.PARTS)}"
             )
-        self.options, self.embedded = options, embedded
+        self.options, self.embedded, self.several = options, embedded, several
         self.class_weight = None if class_weight == "none" else class_weight
         self.columns: dict[str, int] = {}
 
@@ -60,23 +67,29 @@ class Probe:
         return np.hstack([*(block.reshape(-1, width) for block in blocks), indicators])
 
     def fit(self, rows: pd.DataFrame, targets: np.ndarray, weights: np.ndarray) -> None:
-        """`targets` [rows, classes] sum to 1 a row; `weights` [rows] weigh them."""
+        """`targets` [rows, classes] sum to 1 a row, but not of several classes; `weights` [rows]."""
         from sklearn.linear_model import LogisticRegression
 
         hierarchy = rows["dwas"] if self.options.hierarchy else ()
         seen = {ancestor for joined in hierarchy for ancestor in self.ancestors(joined)}
         self.columns = {ancestor: number for number, ancestor in enumerate(sorted(seen))}
         features = self.features(rows)
-        # Soft labels as weighted hard ones: a text stands once for each class with a share.
-        row, label = np.nonzero(targets)
         self.regression = LogisticRegression(
             C=self.options.C, max_iter=self.options.max_iter, class_weight=self.class_weight
         )
-        self.regression.fit(features[row], label, sample_weight=weights[row] * targets[row, label])
         self.classes = targets.shape[1]
+        if self.several:
+            self.regression = EachClass(self.regression).fit(features, targets, weights)
+            return
+        # Soft labels as weighted hard ones: a text stands once for each class with a share.
+        row, label = np.nonzero(targets)
+        self.regression.fit(features[row], label, sample_weight=weights[row] * targets[row, label])
 
     def probabilities(self, rows: pd.DataFrame) -> np.ndarray:
-        """Probabilities [rows, classes]; a class that training never saw gets 0."""
+        """Probabilities [rows, classes]; a class that training never saw gets 0.
+
+        Of several classes, one that every training text has gets 1.
+        """
         result = np.zeros((len(rows), self.classes))
         if len(rows):
             result[:, self.regression.classes_] = self.regression.predict_proba(self.features(rows))
@@ -103,19 +116,24 @@ def sentences(path: str, max_length: int, file: Path, pair: bool) -> dict[str, n
     are embedded in one go, in an order that depends on the file alone: so a run that was interrupted
     between two folds goes on with the same numbers.
     """
+    columns = ["text", "text_pair"] if pair else ["text"]
+    frame = pd.read_parquet(file, columns=columns)
+    return vectors(
+        path, max_length, sorted({text for column in columns for text in frame[column].dropna()})
+    )
+
+
+def vectors(path: str, max_length: int, texts: list[str]) -> dict[str, np.ndarray]:
+    """Embedding [width] of each of `texts`, of which none stands there twice, as in `sentences`."""
     from jobshift.texts.batches import sorted_batches
     from jobshift.texts.tokenizer import load_tokenizer
 
-    columns = ["text", "text_pair"] if pair else ["text"]
-    frame = pd.read_parquet(file, columns=columns)
-    texts = sorted({text for column in columns for text in frame[column].dropna()})
     tokenizer = load_tokenizer(TokenizerOptions(path, path, max_length))
     tokenizer.no_padding()
     encoded = [each.ids for each in tokenizer.encode_batch(texts)]
     lengths = np.array([len(ids) for ids in encoded])
-    batches = sorted_batches(lengths, 64)
-    vectors = embed(path, encoded, batches)
-    return dict(zip(texts, vectors, strict=True))
+    found = embed(path, encoded, sorted_batches(lengths, 64))
+    return dict(zip(texts, found, strict=True))
 
 
 def embed(path: str, encoded: list[list[int]], batches: list[np.ndarray]) -> np.ndarray:

@@ -4,6 +4,8 @@ Cross-entropy against soft or hard labels; AdamW with weight decay on matrices o
 decay; gradients clipped; early stopping on validation, and the best epoch's weights restored. All
 randomness of an epoch depends on seed and epoch, so a run that was interrupted goes on from its last
 finished epoch and ends with the same bytes as one that was not.
+
+A text has one class (`Classifier`), or any number of them (`SeveralClasses`, which says what differs).
 """
 
 import logging
@@ -29,10 +31,19 @@ from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassCohenKappa,
     MulticlassConfusionMatrix,
+    MultilabelF1Score,
+    MultilabelRankingAveragePrecision,
 )
 
 from jobshift.errors import JobshiftError
-from jobshift.models.options import LossOptions, OptimizerOptions, StudentOptions, TrainingOptions
+from jobshift.models.options import (
+    VALIDATION,
+    LossOptions,
+    OptimizerOptions,
+    StudentOptions,
+    TrainingOptions,
+    monitored,
+)
 from jobshift.texts.batches import length_batches, sorted_batches
 
 
@@ -51,8 +62,9 @@ class Labelled:
 
     inputs: Inputs  # of all parts
     rows: np.ndarray  # which of `inputs` are this part's texts
-    targets: np.ndarray  # float32 [texts, classes], rows sum to 1
-    labels: np.ndarray  # int64 [texts], the majority label
+    targets: np.ndarray  # float32 [texts, classes]; rows sum to 1, but not where several may apply
+    # int64: [texts] the majority label; where several classes may apply, [texts, classes] 1 or 0 for each
+    labels: np.ndarray
     weights: np.ndarray  # float32 [texts]
     teacher: np.ndarray | None = None  # float32 [texts, classes], another model's probabilities
 
@@ -109,8 +121,30 @@ class TextBatches(pl.LightningDataModule):
         )
 
 
+def balanced(targets: np.ndarray, how: str) -> np.ndarray:
+    """Class weights [classes]: ones, or n / (classes × n of the class) as in scikit-learn's `balanced`."""
+    if how == "none":
+        return np.ones(targets.shape[1], dtype=np.float32)
+    if how == "balanced":
+        share = np.maximum(targets.mean(axis=0), 1e-12)
+        return (1 / (targets.shape[1] * share)).astype(np.float32)
+    raise JobshiftError(f"loss.class_weight is '{how}'; choose none or balanced")
+
+
+def balanced_each(targets: np.ndarray, how: str) -> np.ndarray:
+    """Weights [2, classes] of the texts without and with each class: as `balanced`, each class by itself.
+
+    Where no text or all have a class, as if one were otherwise.
+    """
+    found = [balanced(np.stack([1 - has, has], axis=1), how) for has in targets.T]
+    return np.minimum(np.stack(found, axis=1), max(1, len(targets) / 2)).astype(np.float32)
+
+
 class Classifier(pl.LightningModule):
-    """A network of logits, its loss, its optimizer and what is logged of them."""
+    """A network of logits, its loss, its optimizer and what is logged of them; one class a text."""
+
+    task = "classification"
+    weigh = staticmethod(balanced)
 
     def __init__(
         self,
@@ -127,17 +161,38 @@ class Classifier(pl.LightningModule):
         self.network, self.student = network, student
         self.loss, self.optimizer, self.steps = loss, optimizer, steps
         self.seed, self.log_every = seed, log_every
-        classes = len(class_weights)
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.val_loss: list[tuple[float, int]] = []
-        self.val_accuracy = MulticlassAccuracy(classes, average="micro")
-        self.val_kappa = MulticlassCohenKappa(classes)
-        self.val_confusion = MulticlassConfusionMatrix(classes)
+        self.measures = nn.ModuleDict(self.validation_measures(class_weights.shape[-1]))
+        self.confusion: list[list[int]] = []
         # One row every few steps and one at the end of each epoch; part of the checkpoint.
         self.history: list[dict[str, float]] = []
         self.recent: list[tuple[float, int]] = []
         self.whole_epoch: list[tuple[float, int]] = []
         self.started = 0.0
+
+    @staticmethod
+    def validation_measures(classes: int) -> dict[str, nn.Module]:
+        """What is measured on validation by name, in the order of the history; `confusion` is no part of it."""
+        return {
+            "val_accuracy": MulticlassAccuracy(classes, average="micro"),
+            "val_cohen_kappa": MulticlassCohenKappa(classes),
+            "confusion": MulticlassConfusionMatrix(classes),
+        }
+
+    @staticmethod
+    def scores(logits: Tensor) -> Tensor:
+        """What the validation measures read of `logits` [texts, classes]."""
+        return logits
+
+    @staticmethod
+    def probabilities(logits: Tensor) -> Tensor:
+        """The probabilities that `logits` mean, both [texts, classes]."""
+        return torch.softmax(logits, dim=1)
+
+    def guessing(self) -> float:
+        """An upper bound of the loss of a model that gives all classes the same probability."""
+        return math.log(len(self.class_weights)) * float(self.class_weights.max())
 
     def cross_entropy(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Weighted mean cross-entropy of `logits` [texts, classes] against label shares `targets`."""
@@ -149,6 +204,11 @@ class Classifier(pl.LightningModule):
             reduction="none",
         )
         return (each * weights).sum() / weights.sum()
+
+    def penalty(self, logits: Tensor, weights: Tensor) -> Tensor:
+        """`loss.logit_l2` times the weighted mean over texts of the mean squared logit."""
+        each = logits.square().mean(dim=1)
+        return self.loss.logit_l2 * (each * weights).sum() / weights.sum()
 
     def on_train_epoch_start(self) -> None:
         """Make the epoch's dropout depend on seed and epoch alone."""
@@ -167,6 +227,8 @@ class Classifier(pl.LightningModule):
             share, temperature = self.student.weight, self.student.temperature
             from_teacher = distillation(logits, teacher[0], weights, temperature)
             loss = (1 - share) * loss + share * from_teacher
+        if self.loss.logit_l2:
+            loss = loss + self.penalty(logits, weights)
         value = loss.item()
         if not math.isfinite(value):
             raise JobshiftError(
@@ -198,20 +260,19 @@ class Classifier(pl.LightningModule):
         logits = self.network(inputs, mask)
         loss = self.cross_entropy(logits, targets, weights)
         self.val_loss.append((float(loss), len(weights)))
-        for metric in (self.val_accuracy, self.val_kappa, self.val_confusion):
-            metric.update(logits, labels)
+        for metric in self.measures.values():
+            metric.update(self.scores(logits), labels)
 
     def on_validation_epoch_end(self) -> None:
         """Compute the validation measures of the epoch."""
-        row = {
-            "val_loss": weighted_mean(self.val_loss),
-            "val_accuracy": float(self.val_accuracy.compute()),
-            "val_cohen_kappa": float(self.val_kappa.compute()),
-        }
+        found = {name: metric.compute() for name, metric in self.measures.items()}
+        if "confusion" in found:
+            self.confusion = found.pop("confusion").tolist()
+        row = {"val_loss": weighted_mean(self.val_loss)}
+        row |= {name: float(value) for name, value in found.items()}
         self.log_dict(row, logger=False)
         self.record(row, self.global_step)
-        self.confusion = self.val_confusion.compute().tolist()
-        for metric in (self.val_accuracy, self.val_kappa, self.val_confusion):
+        for metric in self.measures.values():
             metric.reset()
         self.val_loss = []
 
@@ -221,23 +282,25 @@ class Classifier(pl.LightningModule):
         mean = weighted_mean(self.whole_epoch)
         speed = texts / (time.monotonic() - self.started)
         last = {key: row[key] for row in self.history for key in row}
+        first = VALIDATION[self.task][0]
         logging.info(
-            "epoch %d/%d: train loss %.4f, val loss %.4f, val kappa %.4f, %.0f texts/s with validation",
+            "epoch %d/%d: train loss %.4f, val loss %.4f, %s %.4f, %.0f texts/s with validation",
             self.current_epoch + 1,
             self.trainer.max_epochs,
             mean,
             last.get("val_loss", math.nan),
-            last.get("val_cohen_kappa", math.nan),
+            first.replace("_", " "),
+            last.get(first, math.nan),
             speed,
         )
         if not self.trainer.val_dataloaders:
             self.record({"train_loss": mean}, self.global_step)
         if self.logger:
             self.logger.log_metrics({"texts_per_second": speed}, step=self.global_step)
-        guessing = 2 * math.log(len(self.class_weights)) * float(self.class_weights.max())
+        guessing = self.guessing()
         if self.student:
             guessing *= max(1.0, self.student.temperature**2)
-        if mean > guessing:
+        if mean > 2 * guessing:
             raise JobshiftError(
                 f"training diverged: the mean loss of epoch {self.current_epoch} is {mean:.3g}, more "
                 f"than twice that of guessing; lower optimizer.lr (now {self.optimizer.lr:g})"
@@ -282,6 +345,45 @@ class Classifier(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
+class SeveralClasses(Classifier):
+    """The same where several classes may apply to a text: each is a yes or no of its own."""
+
+    task = "multilabel"
+    weigh = staticmethod(balanced_each)
+
+    @staticmethod
+    def validation_measures(classes: int) -> dict[str, nn.Module]:
+        """As above; micro-F1 with 0.5 as the threshold of every class."""
+        return {
+            "val_f1_micro": MultilabelF1Score(classes, average="micro", threshold=0.5),
+            "val_label_ranking_average_precision": MultilabelRankingAveragePrecision(classes),
+        }
+
+    @staticmethod
+    def probabilities(logits: Tensor) -> Tensor:
+        """The probability of each class by itself, [texts, classes]."""
+        return torch.sigmoid(logits)
+
+    # torchmetrics takes logits for probabilities where all of a batch are between 0 and 1.
+    scores = probabilities
+
+    def guessing(self) -> float:
+        """As above, with the probability ½ for each class."""
+        return math.log(2) * float(self.class_weights.max())
+
+    def cross_entropy(self, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Weighted mean over texts of the mean binary cross-entropy over classes.
+
+        Label smoothing by s makes a target t (1 − s) t + s / 2, as with one class of two.
+        """
+        smoothing = self.loss.label_smoothing
+        targets = (1 - smoothing) * targets + smoothing / 2
+        without, having = self.class_weights
+        log = nn.functional.logsigmoid
+        each = -(having * targets * log(logits) + without * (1 - targets) * log(-logits))
+        return (each.mean(dim=1) * weights).sum() / weights.sum()
+
+
 def distillation(logits: Tensor, teacher: Tensor, weights: Tensor, temperature: float) -> Tensor:
     """Weighted mean divergence of `logits` from a teacher's probabilities, both [texts, classes].
 
@@ -300,16 +402,6 @@ def weighted_mean(values: list[tuple[float, int]]) -> float:
     return sum(value * weight for value, weight in values) / total if total else math.nan
 
 
-def balanced(targets: np.ndarray, how: str) -> np.ndarray:
-    """Class weights [classes]: ones, or n / (classes × n of the class) as in scikit-learn's `balanced`."""
-    if how == "none":
-        return np.ones(targets.shape[1], dtype=np.float32)
-    if how == "balanced":
-        share = np.maximum(targets.mean(axis=0), 1e-12)
-        return (1 / (targets.shape[1] * share)).astype(np.float32)
-    raise JobshiftError(f"loss.class_weight is '{how}'; choose none or balanced")
-
-
 def fit(
     network: nn.Module,
     train: Labelled,
@@ -322,41 +414,36 @@ def fit(
     logger,
     callbacks: Sequence = (),
     student: StudentOptions | None = None,
+    kind: type[Classifier] = Classifier,
 ) -> tuple[pd.DataFrame, list[list[int]]]:
     """Train `network` in place; it ends with the weights of the best epoch, without `val` of the last.
 
     `checkpoints` is a folder of this run alone: where it holds a finished epoch, training goes on from
     there. `logger` is a Lightning logger or None, `callbacks` are called beside our own; with `student`,
     `train` has a teacher. Returns the history (one row every few steps and one at the end of each epoch:
-    epoch, step, lr, train_loss, gradient_norm, val_loss, val_accuracy, val_cohen_kappa) and the last
-    epoch's confusion matrix on validation [label][predicted], empty without `val`.
-    Raises JobshiftError where training diverges.
+    epoch, step, lr, train_loss, gradient_norm, val_loss and the measures of `kind`) and the last epoch's
+    confusion matrix on validation [label][predicted], empty without `val` or where several classes may
+    apply. Raises JobshiftError where training diverges, or `training.monitor` is not measured.
     """
-    if training.monitor not in ("val_loss", "val_accuracy", "val_cohen_kappa"):
-        raise JobshiftError(
-            f"training.monitor is '{training.monitor}'; choose val_loss, val_accuracy or val_cohen_kappa "
-            "(a test measure must not choose the model)"
-        )
+    watched = monitored(training.monitor, kind.task)
     data = TextBatches(train, val, training.batch_size, seed)
     steps = training.epochs * math.ceil(len(train.labels) / training.batch_size)
-    weights = torch.from_numpy(balanced(train.targets, loss.class_weight))
+    weights = torch.from_numpy(kind.weigh(train.targets, loss.class_weight))
     # Lightning leaves modes as they are, and a model from a file comes in that of evaluation: no dropout.
     network.train()
-    model = Classifier(network, loss, optimizer, steps, weights, seed, training.log_every, student)
-    mode = "min" if training.monitor == "val_loss" else "max"
+    model = kind(network, loss, optimizer, steps, weights, seed, training.log_every, student)
+    mode = "min" if watched == "val_loss" else "max"
     keep = {
         "dirpath": checkpoints,
         "enable_version_counter": False,
         "save_on_train_epoch_end": True,
     }
-    monitor = None if val is None else training.monitor
+    monitor = None if val is None else watched
     best = ModelCheckpoint(
         filename="best", monitor=monitor, mode=mode, save_weights_only=True, **keep
     )
     last = ModelCheckpoint(filename="last", **keep)
-    stopping = EarlyStopping(
-        training.monitor, mode=mode, patience=training.patience, check_finite=False
-    )
+    stopping = EarlyStopping(watched, mode=mode, patience=training.patience, check_finite=False)
     with warnings.catch_warnings():
         # One worker is right for batches that are ready in memory; the rest is Lightning's advice.
         warnings.filterwarnings("ignore", module="pytorch_lightning")
@@ -388,21 +475,19 @@ def fit(
         "state_dict"
     ]
     model.load_state_dict(state)
-    columns = [
-        "epoch",
-        "step",
-        "lr",
-        "train_loss",
-        "gradient_norm",
-        "val_loss",
-        "val_accuracy",
-        "val_cohen_kappa",
-    ]
-    return pd.DataFrame(model.history).reindex(columns=columns), getattr(model, "confusion", [])
+    measured = [name for name in model.measures if name != "confusion"]
+    columns = ["epoch", "step", "lr", "train_loss", "gradient_norm", "val_loss", *measured]
+    return pd.DataFrame(model.history).reindex(columns=columns), model.confusion
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, inputs: Inputs, rows: np.ndarray, size: int = 64) -> np.ndarray:
+def predict(
+    network: nn.Module,
+    inputs: Inputs,
+    rows: np.ndarray,
+    size: int = 64,
+    kind: type[Classifier] = Classifier,
+) -> np.ndarray:
     """Probabilities [rows, classes] (float64) of the texts `rows` of `inputs`, without dropout."""
     network.eval()
     device = next(network.parameters()).device
@@ -410,7 +495,7 @@ def predict(network: nn.Module, inputs: Inputs, rows: np.ndarray, size: int = 64
     pieces = []
     for batch in batches:
         values, mask = (torch.as_tensor(each).to(device) for each in inputs.padded(rows[batch]))
-        pieces.append(torch.softmax(network(values, mask).double(), dim=1).cpu().numpy())
+        pieces.append(kind.probabilities(network(values, mask).double()).cpu().numpy())
     result = np.empty((len(rows), pieces[0].shape[1]))
     result[np.concatenate(batches)] = np.concatenate(pieces)
     return result

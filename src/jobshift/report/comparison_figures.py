@@ -1,7 +1,7 @@
 """Figures of what agreement costs: in seconds of training and of rating, and in labelled tasks.
 
 They draw the tables of the stage compare. `names` maps models to their names for people; a model
-without one goes by its own.
+without one goes by its own. Agreement is the first measure of the data set's `kind` of task.
 """
 
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from jobshift.report import style
-from jobshift.report.model_figures import PRIMARY
+from jobshift.report.kinds import Kind
+from jobshift.report.model_figures import PRIMARY, sentence, title
 from jobshift.report.style import Drawing, source
-from jobshift.report.tables import listed
+from jobshift.report.tables import listed, number
 
 # The costs that are drawn: label of the axis and whether more is better.
 COSTS = {
     "training_seconds": ("Training time (s)", False),
     "rating_texts_per_second": ("Texts rated per second", True),
 }
-KAPPA = "cohen_kappa"
 KEY_LINE = 0.15  # inches a line
 FLOOR = 1e-3  # seconds, or texts per second; a logarithmic axis has no 0
-# A model is near its κ with all tasks when it is at most this far below.
+# A model is near its measure with all labels when it is at most this far below.
 NEAR = 0.02
 # Looks of the lines, so that none depends on its colour alone: colour, line, marker.
 LOOKS = [
@@ -39,36 +39,36 @@ LOOKS = [
 INTERVAL = "95 % interval, a bootstrap of leak groups"
 
 
-def with_costs(comparison: pd.DataFrame) -> pd.DataFrame:
-    """The models whose κ and costs are known and which do not always say the same (κ is 0 for sure)."""
-    known = comparison.dropna(subset=[KAPPA, *COSTS])
-    return known[known[f"{KAPPA}_low"] < known[f"{KAPPA}_high"]]
+def with_costs(comparison: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """The models whose costs and measure are known, and that do not say the same of all (no interval)."""
+    known = comparison.dropna(subset=[kind.first, *COSTS])
+    return known[known[f"{kind.first}_low"] < known[f"{kind.first}_high"]]
 
 
 def accuracy_cost(
-    comparison: pd.DataFrame, names: dict[str, str], coded: Sequence[str] = ()
+    comparison: pd.DataFrame, names: dict[str, str], kind: Kind, coded: Sequence[str] = ()
 ) -> Drawing:
-    """κ of each model against its training time and against how fast it rates, both logarithmic.
+    """The measure of each model against its training time and against how fast it rates, both logarithmic.
 
     `comparison` has one row a model; those without costs are not drawn, and the caption tells how
     many they are. Models that need to be told a task's activities are `coded`: they are grey, and no
     part of the Pareto front, as nobody has coded the activities of a new text.
     """
-    shown = with_costs(comparison).sort_values(KAPPA, ascending=False, kind="stable")
+    first, low, high = kind.first, f"{kind.first}_low", f"{kind.first}_high"
+    shown = with_costs(comparison, kind).sort_values(first, ascending=False, kind="stable")
     free = ~shown["model"].isin(list(coded)).to_numpy()
     colours = np.where(free, style.BLUE, style.GREY)
     figure = style.new_figure(style.FULL, max(3.3, KEY_LINE * len(shown) + 0.6))
     grid = figure.subplots(1, len(COSTS), sharey=True)
     fronts = {}
     for axes, (cost, (label, more)) in zip(grid, COSTS.items(), strict=True):
-        x, y = shown[cost].clip(lower=FLOOR).to_numpy(float), shown[KAPPA].to_numpy(float)
+        x, y = shown[cost].clip(lower=FLOOR).to_numpy(float), shown[first].to_numpy(float)
         on_front = free.copy()
         on_front[free] = pareto((x if more else 1 / x)[free], y[free])
         fronts[cost] = shown["model"][on_front]
         style.guides(axes, "both")
         axes.vlines(
-            x, shown[f"{KAPPA}_low"], shown[f"{KAPPA}_high"],
-            color=colours, linewidth=0.7, alpha=0.4, zorder=2,
+            x, shown[low], shown[high], color=colours, linewidth=0.7, alpha=0.4, zorder=2,
         )  # fmt: skip
         line = np.flatnonzero(on_front)[np.argsort(x[on_front], kind="stable")]
         axes.plot(x[line], y[line], color=style.GREY, linewidth=0.7, zorder=2.2)
@@ -82,20 +82,20 @@ def accuracy_cost(
         axes.set_xlim(10 ** (span[0] - room), 10 ** (span[1] + room))
         powers(axes)
         axes.set_xlabel(label)
-    lows, highs = shown[[f"{KAPPA}_low", KAPPA]], shown[[f"{KAPPA}_high", KAPPA]]
-    bottom, top = lows.min(axis=None), highs.max(axis=None)
+    bottom, top = shown[[low, first]].min(axis=None), shown[[high, first]].max(axis=None)
     margin = 0.07 * (top - bottom)
     grid[0].set_ylim(bottom - margin, top + margin)
     grid[0].yaxis.set_major_formatter("{x:g}")
-    grid[0].set_ylabel("Cohen's κ")
+    grid[0].set_ylabel(title(first))
     key(grid[-1], [names.get(model, model) for model in shown["model"]])
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # Labels are placed for good, so the axes must not move.
     numbers = {row: str(row + 1) for row in range(len(shown))}
     for axes, cost in zip(grid, COSTS, strict=True):
-        points = np.column_stack([shown[cost].clip(lower=FLOOR), shown[KAPPA]])
+        points = np.column_stack([shown[cost].clip(lower=FLOOR), shown[first]])
         style.label_points(axes, points, np.full(len(points), 2.4), numbers)
-    return Drawing(figure, cost_caption(comparison, shown, fronts, names, shown["model"][~free]))
+    caption = cost_caption(comparison, shown, fronts, names, kind, shown["model"][~free])
+    return Drawing(figure, caption)
 
 
 def key(axes: Axes, texts: Sequence[str]) -> None:
@@ -114,15 +114,18 @@ def cost_caption(
     shown: pd.DataFrame,
     fronts: dict,
     names: dict[str, str],
+    kind: Kind,
     coded: Sequence[str],
 ) -> str:
     """What the figure shows and on how many threads it was measured."""
-    constant = comparison[comparison[f"{KAPPA}_low"] == comparison[f"{KAPPA}_high"]]["model"]
+    no_interval = comparison[f"{kind.first}_low"] == comparison[f"{kind.first}_high"]
+    constant = comparison.loc[no_interval, "model"]
     lacking = len(comparison) - len(shown) - len(constant)
     without = f" Left out, as their costs were not measured: {lacking}." if lacking else ""
     if len(constant):
         same = listed([names.get(model, model) for model in constant])
-        without += f" Left out, as they always say the same (κ = 0): {same}."
+        value = number(comparison.loc[no_interval, kind.first].iloc[0], 2)
+        without += f" Left out, as they always say the same ({kind.symbol} = {value}): {same}."
     if len(coded):
         told = listed([names.get(model, model) for model in coded])
         without += (
@@ -137,9 +140,9 @@ def cost_caption(
     floored = f" Values below {FLOOR:g} are drawn there." if least < FLOOR else ""
     front, fast = (listed([names.get(model, model) for model in fronts[cost]]) for cost in COSTS)
     return (
-        f"What agreement costs: Cohen's κ with the held-out labels on the {PRIMARY} split against the "
-        f"seconds of training (left) and the texts that it rates per second (right), of "
-        f"{len(shown)} {models}, numbered from the highest κ{averaged}; "
+        f"What agreement costs: {kind.name} on the held-out {kind.units} of the {PRIMARY} split against "
+        f"the seconds of training (left) and the texts that it rates per second (right), of "
+        f"{len(shown)} {models}, numbered from the highest {kind.symbol}{averaged}; "
         f"vertical lines: {INTERVAL}. Filled dots on the thin line are the Pareto front: no other "
         f"model is at least as good in both and better in one (training: {front}; rating: {fast}). "
         f"Both axes of cost are logarithmic. Costs were measured once{with_threads} by "
@@ -155,18 +158,18 @@ def pareto(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return ~(at_least & larger).any(axis=0)
 
 
-def of_kappa(curve: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the learning curve in κ that are defined, each model's from few tasks to all."""
-    rows = curve[(curve["metric"] == KAPPA) & curve["value"].notna()]
+def of_first(curve: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """The rows of the learning curve in the measure that are defined, from few labels to all."""
+    rows = curve[(curve["metric"] == kind.first) & curve["value"].notna()]
     return rows.sort_values(["model", "n_tasks"], kind="stable")
 
 
-def learning_curve(curve: pd.DataFrame, names: dict[str, str]) -> Drawing:
-    """κ against the number of labelled tasks learned from, a line a model with its interval.
+def learning_curve(curve: pd.DataFrame, names: dict[str, str], kind: Kind) -> Drawing:
+    """The measure against the number of labelled texts learned from, a line a model with its interval.
 
-    `curve` is learning_curve.csv; the row of all tasks has 100 percent.
+    `curve` is learning_curve.csv; the row of all texts has 100 percent.
     """
-    rows = of_kappa(curve)
+    rows = of_first(curve, kind)
     last = rows.groupby("model").tail(1).sort_values("value", ascending=False, kind="stable")
     models = list(last["model"])
     height = max(2.6, 0.16 * len(models) + 0.6)
@@ -204,8 +207,8 @@ def learning_curve(curve: pd.DataFrame, names: dict[str, str]) -> Drawing:
     high = np.maximum(rows["high"], rows["value"] + sd).max()
     margin = max(0.05 * (high - low), 0.01)
     axes.set_ylim(low - margin, high + margin)
-    axes.set_xlabel("Labelled tasks learned from")
-    axes.set_ylabel("Cohen's κ")
+    axes.set_xlabel(f"Labelled {kind.units} learned from")
+    axes.set_ylabel(title(kind.first))
     # The names stand right of the axes, as high as the ends of their lines where there is room.
     gap = 1.35 * style.FONT / 72 / (0.8 * height) * (high - low + 2 * margin)
     places = style.spread(last["value"].to_numpy()[::-1], gap)[::-1]
@@ -220,16 +223,17 @@ def learning_curve(curve: pd.DataFrame, names: dict[str, str]) -> Drawing:
     several = rows["seeds"].max() > 1
     lines = "points: mean over the seeds, thick marks: ± their standard deviation; bands"
     caption = (
-        f"How many labelled tasks does one need? Cohen's κ with the held-out labels of the {PRIMARY} "
-        f"split against the number of training tasks learned from (logarithmic), the smaller samples "
-        f"within the larger; {lines if several else 'bands'}: {INTERVAL}. {near(rows, names)} The "
-        f"axis of κ does not start at 0. {source('compare', 'learning_curve')}"
+        f"How many labelled {kind.units} does one need? {sentence(kind.name)} on the held-out "
+        f"{kind.units} of the {PRIMARY} split against the number of training {kind.units} learned from "
+        f"(logarithmic), the smaller samples within the larger; {lines if several else 'bands'}: "
+        f"{INTERVAL}. {near(rows, names, kind)} The axis of {kind.symbol} does not start at 0. "
+        f"{source('compare', 'learning_curve')}"
     )
     return Drawing(figure, caption)
 
 
-def near(rows: pd.DataFrame, names: dict[str, str]) -> str:
-    """From how many tasks on each model stays within `NEAR` of its κ with all of them, in words."""
+def near(rows: pd.DataFrame, names: dict[str, str], kind: Kind) -> str:
+    """From how many texts on each model stays within `NEAR` of its measure with all, in words."""
     enough, never = [], []
     for model in dict.fromkeys(rows["model"]):
         line = rows[(rows["model"] == model) & (rows["percent"] < 100)]
@@ -246,11 +250,12 @@ def near(rows: pd.DataFrame, names: dict[str, str]) -> str:
     said = []
     if enough:
         found = listed([text for _, text in sorted(enough)])
-        said.append(f"within {NEAR:g} κ of what all tasks give from this many tasks on: {found}")
+        said.append(
+            f"within {NEAR:g} of the {kind.symbol} that all {kind.units} give from this many on: {found}"
+        )
     if never:
-        said.append(f"only with all tasks: {listed(never)}")
-    sentence = "; ".join(said)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+        said.append(f"only with all {kind.units}: {listed(never)}")
+    return f"{sentence('; '.join(said))}."
 
 
 def powers(axes: Axes) -> None:

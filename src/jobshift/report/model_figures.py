@@ -1,11 +1,12 @@
 """Figures of models: how well each agrees with the held-out labels, and how its training went.
 
 All read the tables of the stage evaluate. `models` maps the name of each model to the name for
-people, in the order to show. With several seeds, a large mark is the mean over them, small marks
-and intervals are those of each seed (comparison.csv has the interval of the mean).
+people, in the order to show; `kind` has the measures of the data set's kind of task. With several
+seeds, a large mark is the mean over them, small marks and intervals are those of each seed
+(comparison.csv has the interval of the mean).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,112 +17,138 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from jobshift.report import style
+from jobshift.report.kinds import Kind
 from jobshift.report.style import Drawing, source
-from jobshift.report.tables import RELIABILITY, number
+from jobshift.report.tables import MAIN, RELIABILITY, listed, number
 
 PRIMARY = "purged"
-# From the easiest split to the hardest: name, colour, meaning.
+# From the easiest split to the hardest, then parts of a test set: name and colour.
 SPLITS = {
-    "random": (
-        "random",
-        style.ORANGE,
-        "test tasks share activities and texts with training tasks",
-    ),
-    "major_group": ("SOC major group", style.BLUE, "whole groups of occupations are held out"),
-    PRIMARY: (
-        "purged",
-        style.BLACK,
-        "no training task shares an activity or a text with a test task",
-    ),
+    "random": ("random", style.ORANGE),
+    "major_group": ("SOC major group", style.BLUE),
+    PRIMARY: ("purged", style.BLACK),
+    "seen": ("seen", style.BLUE),
+    "unseen": ("unseen", style.VERMILLION),
+    "hard": ("hard", style.VERMILLION),
 }
-COMPARED = {
-    "cohen_kappa": "Cohen's κ",
-    "f1_macro": "Macro-F1",
-    "occupation_beta_pearson": "Pearson's r of occupation β",
-}
-# Of labels that are no degrees of exposure.
-WITHOUT_EXPOSURE = {
-    "cohen_kappa": "Cohen's κ",
-    "f1_macro": "Macro-F1",
-    "accuracy": "Accuracy",
-}
-BY_GROUPS = "no training text shares a leak group or its wording with a test text"
+# What an axis or a heading says where it needs another word than `MAIN`.
+TITLES = {"occupation_beta_pearson": "Pearson's r of occupation β"}
 INTERVAL = "95 % intervals from a bootstrap of leak groups"
 # Classes → confusion matrices a row, so that every cell has room for its number.
 MATRICES = {2: 6, 3: 6, 4: 4, 5: 3}
-# Up to so many classes: the number of tasks in every cell, and their share at all.
+# Up to so many classes: the number of texts in every cell, and their share at all.
 WITH_COUNTS, WITH_SHARES = 6, 12
 CIRCLE = {"color": style.BLUE, "markerfacecolor": "none"}
 WHITE_TO_BLUE = LinearSegmentedColormap.from_list("white_to_blue", ["#FFFFFF", style.BLUE])
 
 
-def best_first(metrics: pd.DataFrame, names: dict[str, str]) -> dict[str, str]:
-    """Models by κ on the primary split, best first, to their names for people (or their own)."""
-    kappa = metrics[(metrics["split"] == PRIMARY) & (metrics["metric"] == "cohen_kappa")]
-    means = kappa.groupby("model", sort=False)["value"].mean()
+def best_first(metrics: pd.DataFrame, names: dict[str, str], kind: Kind) -> dict[str, str]:
+    """Models by the first measure on the primary split, best first, to their names for people."""
+    first = metrics[(metrics["split"] == PRIMARY) & (metrics["metric"] == kind.first)]
+    means = first.groupby("model", sort=False)["value"].mean()
     order = means.sort_values(ascending=False, kind="stable").index
     return {model: names.get(model, model) for model in order}
 
 
 def model_comparison(
-    metrics: pd.DataFrame, models: dict[str, str], split: str = PRIMARY, named: str = ""
+    metrics: pd.DataFrame,
+    models: dict[str, str],
+    kind: Kind,
+    splits: Sequence[str] = (PRIMARY,),
+    named: str = "",
 ) -> Drawing:
-    """κ, macro-F1 and r of occupation β, else accuracy, of each model, with intervals.
+    """The main measures of each model, with intervals, a line for each of `splits`.
 
-    On the primary split, or on the second test set `split`, which is `named` so.
+    On the primary split and the parts of its test set, or on a second test set, which is `named` so.
     """
-    primary = metrics[metrics["split"] == split]
-    exposure = "occupation_beta_pearson" in set(metrics["metric"])
-    compared = COMPARED if exposure else WITHOUT_EXPOSURE
-    figure = style.new_figure(style.FULL, 0.45 + 0.27 * len(models))
-    grid = figure.subplots(1, len(compared), sharey=True)
+    shown = metrics[metrics["split"].isin(splits)]
+    compared = [metric for metric in kind.compared if metric in set(shown["metric"])]
+    lines = len(splits)
+    band = lines + (0.4 if lines > 1 else 0)
+    figure = style.new_figure(
+        style.FULL, 0.45 + (0.27 if lines == 1 else 0.23) * band * len(models)
+    )
+    grid = figure.subplots(1, len(compared), sharey=True, squeeze=False)[0]
+    middles = [band * row + (lines - 1) / 2 for row in range(len(models))]
     for axes, metric in zip(grid, compared, strict=True):
-        part = primary[primary["metric"] == metric]
+        part = shown[shown["metric"] == metric]
         style.guides(axes)
-        style.rows_axis(axes, [style.wrapped(name, 30) for name in models.values()])
+        style.rows_axis(axes, [])
+        axes.set_yticks(middles, [style.wrapped(name, 30) for name in models.values()])
+        left = lowest(part, kind.chance) - 0.03 * (2 if kind.chance else 1)
         for row, model in enumerate(models):
-            runs = part[part["model"] == model]
-            value = estimate(axes, row, runs, style.BLUE)
-            if np.isnan(value):
-                axes.text(0.02, row, "not defined", color=style.GREY, va="center")
-            else:
-                axes.text(value, row - 0.17, number(value, 2), ha="center", va="bottom")
-        axes.set_xlim(lowest(part) - 0.03, 1)
+            if lines > 1 and row % 2:
+                edges = middles[row] - band / 2, middles[row] + band / 2
+                axes.axhspan(*edges, color="#F6F6F6", linewidth=0, zorder=0)
+            for place, split in enumerate(splits):
+                y = band * row + place
+                runs = part[(part["model"] == model) & (part["split"] == split)]
+                colour = style.BLUE if lines == 1 else look(split)[1]
+                value = estimate(axes, y, runs, colour)
+                if np.isnan(value):
+                    axes.text(left + 0.05, y, "not defined", color=style.GREY, va="center")
+                else:
+                    axes.text(value, y - 0.17, number(value, 2), ha="center", va="bottom")
+        if kind.chance:
+            axes.axvline(kind.chance, color=style.GREY, linewidth=0.8, linestyle=":", zorder=1)
+        axes.set_xlim(left, 1)
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set_ylim(len(models) - 0.5, -0.8)
-        axes.set_xlabel(compared[metric])
-    sizes = primary.iloc[0]
-    shown = primary[primary["metric"].isin(compared)]
-    undefined = " Not defined: a model that always says the same has no correlation."
-    what = (
-        f"Cohen's κ and macro-F1 (n = {sizes.n_tasks:,} tasks in {sizes.n_groups:,} leak groups) and "
-        f"Pearson's r of the β of occupations (n = {sizes.n_occupations:,} with enough held-out tasks)"
-        if exposure
-        else f"Cohen's κ, macro-F1 and accuracy (n = {sizes.n_tasks:,} texts in {sizes.n_groups:,} leak groups)"
-    )
-    where = (
-        f"the second test set, {named}, of which nothing was learnt"
-        if named
-        else f"the {split} split"
-    )
-    caption = (
-        f"Agreement of each model with the held-out labels on {where}: {what}. {INTERVAL} "
-        f"({int(primary['draws'].max()):,} draws).{seeds_meaning(primary)}"
-        f"{undefined if shown['value'].isna().any() else ''} {source('evaluate', 'metrics')}"
-    )
-    return Drawing(figure, caption)
+        axes.set_ylim(band * len(models) - 0.5, -0.8)
+        axes.set_xlabel(title(metric))
+    if lines > 1:
+        handles = [
+            Line2D([], [], color=look(split)[1], marker="o", label=part_name(split, kind))
+            for split in splits
+        ]
+        figure.legend(handles=handles, loc="outside upper right", ncols=lines, handlelength=1.6)
+    return Drawing(figure, comparison_caption(shown, kind, splits, compared, named))
 
 
-def split_effect(metrics: pd.DataFrame, models: dict[str, str], by_groups: bool = False) -> Drawing:
-    """κ of each model under each split it was trained on, with intervals.
+def comparison_caption(
+    shown: pd.DataFrame, kind: Kind, splits: Sequence[str], compared: Sequence[str], named: str
+) -> str:
+    """Which measures of what is shown, on how many texts, and with which intervals."""
+    sizes = shown.drop_duplicates("split").set_index("split").loc[splits[0]]
+    n = f"n = {sizes.n_tasks:,} {kind.units} in {sizes.n_groups:,} leak groups"
+    names = {metric: lower(title(metric)) for metric in compared} | {kind.first: kind.name}
+    if names.pop("occupation_beta_pearson", None):
+        n += (
+            f") and Pearson's r of the β of occupations (n = {sizes.n_occupations:,} with enough held-out "
+            "tasks"
+        )
+    what = f"{listed(names.values())} ({n})"
+    where = f"the {splits[0]} split"
+    if named:
+        where = f"the second test set, {named}, of which nothing was learnt"
+    chance = ""
+    if kind.chance:
+        chance = f" Dotted: {kind.chance:g}, where a model that knows nothing is; the axes do not start at 0."
+    undefined = ""
+    if shown.loc[shown["metric"].isin(compared), "value"].isna().any():
+        undefined = " Not defined: a model that always says the same has no correlation."
+    return (
+        f"Agreement of each model with the held-out {kind.truth} on {where}: {what}."
+        f"{of_parts(shown, splits[1:], kind)} {INTERVAL} ({int(shown['draws'].max()):,} draws)."
+        f"{seeds_meaning(shown)}{chance}{undefined} {source('evaluate', 'metrics')}"
+    )
 
-    `by_groups` says that the data set is split by leak groups of its own, not by activities.
-    """
-    kappa = metrics[metrics["metric"] == "cohen_kappa"]
-    splits = in_order(kappa["split"])
+
+def of_parts(shown: pd.DataFrame, parts: Sequence[str], kind: Kind) -> str:
+    """What the parts of the test set are and how large, as a sentence; empty where there are none."""
+    if not parts:
+        return ""
+    n = shown.drop_duplicates("split").set_index("split")["n_tasks"]
+    said = "; ".join(f"{part}: {kind.parts[part]} (n = {n[part]:,})" for part in parts)
+    return f" Beside all of them: {said}."
+
+
+def split_effect(metrics: pd.DataFrame, models: dict[str, str], kind: Kind) -> Drawing:
+    """The first measure of each model under each split it was trained on, with intervals."""
+    first = metrics[metrics["metric"] == kind.first]
+    splits = in_order(first["split"])
     runs = {
         (model, split): part
-        for (model, split), part in kappa.groupby(["model", "split"], sort=False)
+        for (model, split), part in first.groupby(["model", "split"], sort=False)
     }
     trained = {model: [split for split in splits if (model, split) in runs] for model in models}
     labels = {model: style.wrapped(name, 24) for model, name in models.items()}
@@ -145,9 +172,9 @@ def split_effect(metrics: pd.DataFrame, models: dict[str, str], by_groups: bool 
     style.rows_axis(axes, [])
     axes.set_yticks(middles, list(labels.values()))
     axes.set_ylim(top, 0)
-    axes.set_xlim(lowest(kappa) - 0.03, 1)
+    axes.set_xlim(lowest(first, kind.chance) - 0.03, 1)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel(COMPARED["cohen_kappa"])
+    axes.set_xlabel(title(kind.first))
     handles = [
         Line2D([], [], color=look(split)[1], marker="o", label=look(split)[0]) for split in splits
     ]
@@ -158,17 +185,16 @@ def split_effect(metrics: pd.DataFrame, models: dict[str, str], by_groups: bool 
         ncols=len(splits),
         handlelength=1.6,
     )
-    n = kappa.drop_duplicates("split").set_index("split")
-    means = {PRIMARY: BY_GROUPS, "random": "single texts are held out"} if by_groups else {}
+    n = first.drop_duplicates("split").set_index("split")
     meaning = "; ".join(
-        f"{look(split)[0]}: {means.get(split, look(split)[2])} (held out: {n.n_tasks[split]:,} tasks in "
-        f"{n.n_groups[split]:,} leak groups)"
+        f"{look(split)[0]}: {kind.splits.get(split, 'as conf/ defines it')} (held out: "
+        f"{n.n_tasks[split]:,} {kind.units} in {n.n_groups[split]:,} leak groups)"
         for split in splits
     )
     caption = (
-        "What the split does to a result: Cohen's κ of each model with the held-out labels under each "
-        f"split that it was trained on (no dot: not trained on it). {meaning[0].upper()}{meaning[1:]}. "
-        f"{INTERVAL}.{seeds_meaning(kappa)} {source('evaluate', 'metrics')}"
+        f"What the split does to a result: {kind.name} of each model on the held-out {kind.units} under "
+        f"each split that it was trained on (no dot: not trained on it). {sentence(meaning)}. "
+        f"{INTERVAL}.{seeds_meaning(first)} {source('evaluate', 'metrics')}"
     )
     return Drawing(figure, caption)
 
@@ -189,13 +215,13 @@ def estimate(axes: Axes, y: float, runs: pd.DataFrame, colour: str) -> float:
     return value
 
 
-def lowest(table: pd.DataFrame) -> float:
-    """The least value or end of an interval that is defined, at most 0."""
-    return min([0, *table["low"].dropna(), *table["value"].dropna()])
+def lowest(table: pd.DataFrame, chance: float) -> float:
+    """The least value or end of an interval that is defined, at most that of chance."""
+    return min([chance, *table["low"].dropna(), *table["value"].dropna()])
 
 
 def reliability_diagram(
-    calibration: pd.DataFrame, metrics: pd.DataFrame, models: dict[str, str]
+    calibration: pd.DataFrame, metrics: pd.DataFrame, models: dict[str, str], kind: Kind
 ) -> Drawing:
     """Accuracy against confidence on the primary split, a panel a model."""
     primary = calibration[calibration["split"] == PRIMARY]
@@ -224,10 +250,10 @@ def reliability_diagram(
     figure.supylabel("Accuracy", fontsize=style.FONT)
     errors = ece.groupby("model")["value"].mean()
     caption = (
-        f"Reliability of the probabilities on the {PRIMARY} split: accuracy of the test tasks in bins "
-        "of the confidence of the predicted class, the area of a dot in proportion to its tasks (at "
-        f"most {most:,}); on the diagonal, where a line leads from each dot, a model is as often right "
-        f"as it says. ECE: expected calibration error, {number(errors.min())} to "
+        f"Reliability of the probabilities on the {PRIMARY} split: accuracy of the test {kind.units} in "
+        "bins of the confidence of the predicted class, the area of a dot in proportion to its "
+        f"{kind.units} (at most {most:,}); on the diagonal, where a line leads from each dot, a model is "
+        f"as often right as it says. ECE: expected calibration error, {number(errors.min())} to "
         f"{number(errors.max())}.{' All seeds; ECE is their mean.' if several_seeds(primary) else ''} "
         f"{source('evaluate', 'calibration', 'metrics')}"
     )
@@ -238,11 +264,12 @@ def confusion_matrices(
     confusion: pd.DataFrame,
     models: dict[str, str],
     classes: list[str],
+    kind: Kind,
     names: Mapping[str, str] | None = None,
 ) -> Drawing:
     """Label against prediction on the primary split, a panel a model, shares of each label.
 
-    `names` maps classes to what stands beside them. Many classes leave no room for the numbers of tasks,
+    `names` maps classes to what stands beside them. Many classes leave no room for the numbers of texts,
     and very many none for shares.
     """
     called = [
@@ -286,8 +313,8 @@ def confusion_matrices(
     if len(classes) > WITH_SHARES:
         numbers = ", white none, blue all"
     caption = (
-        f"Confusion matrices of the test tasks of the {PRIMARY} split (n = {sizes.sum():,}: {held_out}): "
-        f"share of the tasks of each label (a row sums to 100 %){numbers}."
+        f"Confusion matrices of the test {kind.units} of the {PRIMARY} split (n = {sizes.sum():,}: "
+        f"{held_out}): share of the {kind.units} of each label (a row sums to 100 %){numbers}."
         f"{' Mean over the seeds.' if several_seeds(primary) else ''} {source('evaluate', 'confusion')}"
     )
     return Drawing(figure, caption)
@@ -303,8 +330,8 @@ def two_a_row(n: int) -> tuple[Figure, list[Axes]]:
     return figure, list(grid.flat[:n])
 
 
-def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
-    """Loss (training and validation) and validation κ over steps on the primary split."""
+def learning_curves(history: pd.DataFrame, models: dict[str, str], kind: Kind) -> Drawing:
+    """Loss (training and validation) and the validation measure over steps on the primary split."""
     primary = history[history["split"] == PRIMARY]
     shown = {model: name for model, name in models.items() if model in set(primary["model"])}
     columns = min(len(shown), 4)
@@ -314,38 +341,39 @@ def learning_curves(history: pd.DataFrame, models: dict[str, str]) -> Drawing:
     best_of = {}
     for position in range(blocks * columns):
         block, column = divmod(position, columns)
-        loss, kappa = grid[2 * block : 2 * block + 2, column]
+        loss, measure = grid[2 * block : 2 * block + 2, column]
         if position >= len(shown):
             loss.remove()
-            kappa.remove()
+            measure.remove()
             continue
         model = list(shown)[position]
         runs = primary[primary["model"] == model]
-        best_of[model] = draw_curves(loss, kappa, runs, labelled=position == 0)
+        best_of[model] = draw_curves(loss, measure, runs, kind, labelled=position == 0)
         loss.set_title(style.wrapped(shown[model], 28))
         loss.tick_params(labelbottom=False)
-        kappa.set_xlabel("Step")
+        measure.set_xlabel("Step")
         if column == 0:
-            loss.set_ylabel("Cross-entropy")
-            kappa.set_ylabel("Validation κ")
+            loss.set_ylabel(kind.loss)
+            measure.set_ylabel(f"Validation {kind.validated}")
     top_loss = primary[["train_loss", "val_loss"]].max(axis=None)
-    kappas = primary["val_cohen_kappa"].dropna()
-    low, top = min([0, *kappas]), max([0.1, *kappas])
+    values = primary[kind.validation].dropna()
+    low, top = min([0, *values]), max([0.1, *values])
     for row, column in np.ndindex(grid.shape):
         grid[row, column].set_ylim(*((low, 1.08 * top) if row % 2 else (0, 1.08 * top_loss)))
         if column:
             grid[row, column].tick_params(labelleft=False)
     said = "; ".join(
-        f"{shown[model]}: κ {number(best['val_cohen_kappa'].mean())} after {epochs(best)}, step "
-        f"{best['step'].mean() + 1:,.0f}"
+        f"{shown[model]}: {kind.validated} {number(best[kind.validation].mean())} after {epochs(best)}, "
+        f"step {best['step'].mean() + 1:,.0f}"
         for model, best in best_of.items()
         if len(best)
     )
     several = len(primary[["model", "seed", "fold"]].drop_duplicates()) > len(shown)
     caption = (
-        f"Training of the networks on the {PRIMARY} split: cross-entropy of the training batches (mean "
-        f"since the point before) and of the validation tasks after each epoch, and validation κ; "
-        f"dotted: the epoch with the highest validation κ ({said or 'not defined'})."
+        f"Training of the networks on the {PRIMARY} split: {lower(kind.loss)} of the training batches (mean "
+        f"since the point before) and of the validation {kind.units} after each epoch, and validation "
+        f"{kind.validated}; dotted: the epoch with the highest validation {kind.validated} "
+        f"({said or 'not defined'})."
         f"{' A line a seed and fold, all of which the numbers are means of.' if several else ''} "
         f"{source('evaluate', 'history')}"
     )
@@ -358,8 +386,10 @@ def epochs(best: pd.DataFrame) -> str:
     return f"epoch {first}" if first == last else f"epochs {first}–{last}"
 
 
-def draw_curves(loss: Axes, kappa: Axes, runs: pd.DataFrame, labelled: bool) -> pd.DataFrame:
-    """The curves of all seeds and folds of one network; the row of each with the highest κ."""
+def draw_curves(
+    loss: Axes, measure: Axes, runs: pd.DataFrame, kind: Kind, labelled: bool
+) -> pd.DataFrame:
+    """The curves of all seeds and folds of one network; the row of each with the highest measure."""
     each = [run for _, run in runs.groupby(["seed", "fold"], sort=False)]
     thick, dot = (1.1, 3.0) if len(each) == 1 else (0.6, 1.8)
     looks = {"color": style.BLUE, "linewidth": thick, "marker": "o", "markersize": dot}
@@ -367,10 +397,10 @@ def draw_curves(loss: Axes, kappa: Axes, runs: pd.DataFrame, labelled: bool) -> 
         train, after = run.dropna(subset=["train_loss"]), run.dropna(subset=["val_loss"])
         loss.plot(train["step"], train["train_loss"], color=style.ORANGE, linewidth=0.8 * thick)
         loss.plot(after["step"], after["val_loss"], **looks)
-        kappa.plot(after["step"], after["val_cohen_kappa"], **looks)
-    defined = [run for run in each if run["val_cohen_kappa"].notna().any()]
-    best = runs.loc[[run["val_cohen_kappa"].idxmax() for run in defined]]
-    for axes in (loss, kappa):
+        measure.plot(after["step"], after[kind.validation], **looks)
+    defined = [run for run in each if run[kind.validation].notna().any()]
+    best = runs.loc[[run[kind.validation].idxmax() for run in defined]]
+    for axes in (loss, measure):
         for step in best["step"].unique():
             axes.axvline(step, color=style.GREY, linewidth=0.8, linestyle=":", zorder=0)
         axes.set_xlim(0, runs["step"].max() * 1.04)
@@ -378,8 +408,8 @@ def draw_curves(loss: Axes, kappa: Axes, runs: pd.DataFrame, labelled: bool) -> 
     if len(best):
         last = best["step"].max()
         late = last > runs["step"].max() / 2
-        kappa.annotate(
-            f"best: {epochs(best)}\nκ = {number(best['val_cohen_kappa'].mean(), 2)}",
+        measure.annotate(
+            f"best: {epochs(best)}\n{kind.validated} = {number(best[kind.validation].mean(), 2)}",
             (last, 0), xytext=(-3 if late else 3, 4), textcoords="offset points",
             ha="right" if late else "left", va="bottom", color=style.GREY,
         )  # fmt: skip
@@ -439,9 +469,29 @@ def in_order(splits: pd.Series) -> list[str]:
     return [split for split in found if split not in SPLITS] + [s for s in SPLITS if s in found]
 
 
-def look(split: str) -> tuple[str, str, str]:
-    """Name for people, colour and meaning of a split."""
-    return SPLITS.get(split, (split.replace("_", " "), style.PURPLE, "as conf/ defines it"))
+def look(split: str) -> tuple[str, str]:
+    """Name for people and colour of a split."""
+    return SPLITS.get(split, (split.replace("_", " "), style.PURPLE))
+
+
+def part_name(split: str, kind: Kind) -> str:
+    """A part of the test set for a legend; the primary split is all of it."""
+    return f"all {kind.units}" if split == PRIMARY else look(split)[0]
+
+
+def title(metric: str) -> str:
+    """How an axis calls a measure."""
+    return TITLES.get(metric) or MAIN.get(metric, metric.replace("_", " ").capitalize())
+
+
+def lower(text: str) -> str:
+    """With a small letter at its beginning, as within a sentence, but for ROUGE, ECE and the like."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+def sentence(text: str) -> str:
+    """With a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def several_seeds(table: pd.DataFrame) -> bool:

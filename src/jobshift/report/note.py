@@ -8,10 +8,10 @@ import json
 
 import pandas as pd
 
+from jobshift.report.kinds import Kind
 from jobshift.report.tables import MAIN, interval, number
 
 PRIMARY = "purged"
-SHOWN = ("accuracy", "f1_macro", "cohen_kappa")
 SOURCE = """\
 #let note = json(bytes(sys.inputs.note))
 #set document(title: note.title, author: "The jobshift authors", date: none)
@@ -30,34 +30,51 @@ SOURCE = """\
 
 
 def compile_note(
-    title: str, data: str, reason: str, metrics: pd.DataFrame, names: dict[str, str]
+    title: str, data: str, reason: str, metrics: pd.DataFrame, names: dict[str, str], kind: Kind
 ) -> bytes:
     """The note as PDF.
 
     `title` is that of the data set called `data`, `reason` why it has no exposure; `metrics` are the rows
-    of metrics_mean.csv, `names` model → name for people.
+    of metrics_mean.csv, `names` model → name for people, `kind` has the measures to show.
     """
     import typst
 
     from jobshift.report.style import chinese_font
 
-    measures = [metric for metric in SHOWN if metric in set(metrics["metric"])]
-    rows = []
-    for (split, model), part in metrics.groupby(["split", "model"], sort=False):
+    measures = [metric for metric in kind.compared if metric in set(metrics["metric"])]
+    first = metrics[metrics["metric"] == kind.first]
+    primary = first[first["split"] == PRIMARY].sort_values(
+        "value", ascending=False, kind="stable", na_position="last"
+    )
+    # The best model first, each with its test sets in the order of the table.
+    place = {model: n for n, model in enumerate(primary["model"])}
+    ordered = metrics.sort_values("model", key=lambda m: m.map(place), kind="stable")
+    rows, last = [], None
+    for (model, split), part in ordered.groupby(["model", "split"], sort=False):
         of = part.set_index("metric").loc[measures]
         cells = [
             f"{number(row.value)} {interval(row.low, row.high)}".strip() for row in of.itertuples()
         ]
-        rows.append([names.get(model, model), split.replace("_", " "), *cells])
-    primary = metrics[metrics["split"] == PRIMARY].iloc[0]
+        name = "" if model == last else names.get(model, model)
+        rows.append([name, split.replace("_", " "), *cells])
+        last = model
+    best = primary.iloc[0]
+    elsewhere = [
+        f"{split.replace('_', ' ')}: {kind.parts[split]}"
+        for split in dict.fromkeys(metrics["split"])
+        if split in kind.parts
+    ]
     note = {
         "title": title,
         "paragraphs": [
             f"There is no paper of the data set {data}: {reason}, so there is no exposure of tasks, "
             "occupations and workers to report. The report of this study is the page "
             "reports/comparison.html; its tables are in reports/tables, its figures in reports/figures.",
-            f"How well each model agrees with the labels, with 95 % intervals, mean over the seeds; on the "
-            f"{PRIMARY} split {primary['n_tasks']:,} held-out texts in {primary['n_groups']:,} leak groups.",
+            f"How well each model finds the {kind.truth}, with 95 % intervals, mean over the seeds; on the "
+            f"{PRIMARY} split {best['n_tasks']:,} held-out {kind.units} in {best['n_groups']:,} leak groups. "
+            f"The highest {kind.name} there is that of {names.get(best['model'], best['model'])}, "
+            f"{number(best['value'])} {interval(best['low'], best['high'])}.",
+            *([f"Parts of the test set: {'; '.join(elsewhere)}."] if elsewhere else []),
         ],
         "head": ["Model", "Test set", *(MAIN[metric] for metric in measures)],
         "rows": rows,

@@ -10,7 +10,7 @@ import html
 import struct
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,24 +18,31 @@ import numpy as np
 import pandas as pd
 
 from jobshift.errors import JobshiftError
+from jobshift.report.kinds import Kind
 from jobshift.report.tables import MAIN, UNDEFINED, interval, listed, number
 
 PRIMARY = "purged"
-KAPPA = "cohen_kappa"
 SIGNIFICANT = 0.05
-# Differences in κ from which a cell is shaded more strongly.
+# Differences from which a cell is shaded more strongly.
 SHADES = (0.005, 0.02, 0.05, 0.1)
 VOID = ("br", "img", "meta")
 # Figures have 300 dots an inch and print size; on a screen their letters need to be larger.
 ENLARGED = 1.35 * 96 / 300
 TITLES = {
-    "model_comparison": "Agreement of each model with the labels, with intervals",
+    "model_comparison": "Agreement of each model, with intervals",
     "accuracy_cost": "Agreement against training time and rating speed",
-    "learning_curve": "Agreement against the number of labelled tasks",
+    "learning_curve": "Agreement against the number of labelled texts",
+    "ranking_curves": "What is found at which price",
+    "ranking_curves_hard": "What is found of the hard pairs at which price",
+    "classes": "F1 of each class of the best model",
+    "decodings": "What each way to write an output gives",
     "reliability_diagram": "Accuracy against confidence of each model",
 }
 # What each table of the page is in, and what its SHA-256 is the proof of.
-TABLES = ["comparison", "comparisons", "learning_curve", "metrics"]
+TABLES = [
+    *("comparison", "comparisons", "learning_curve", "metrics", "metrics_mean", "classes"),
+    "decodings",
+]
 
 
 class Html(str):
@@ -62,7 +69,13 @@ class Facts:
     names: dict[str, str]  # model → name for people
     others: list[str]  # raters that stand beside the models
     hashes: dict[str, str]  # table → SHA-256
-    exposure: bool = True  # the labels are degrees of exposure, the texts tasks of occupations
+    kind: Kind
+    extra: list[str] = field(default_factory=list)  # second test sets
+    classes: dict[str, str] = field(default_factory=dict)  # class → what it is called
+
+    def named(self, model: str) -> str:
+        """A model's name for people."""
+        return self.names.get(model, model)
 
 
 @dataclass(frozen=True)
@@ -95,23 +108,26 @@ def joined(*content: object) -> Html:
 def page(facts: Facts, tables: dict[str, pd.DataFrame], images: Sequence[Image]) -> str:
     """The whole page. `tables` has the frames of `TABLES` as the stages wrote them."""
     comparison, metrics = tables["comparison"], tables["metrics"]
-    primary = tables["comparisons"]
-    primary = primary[(primary["split"] == PRIMARY) & (primary["metric"] == KAPPA)]
-    curve = tables["learning_curve"]
+    primary, means = tables["comparisons"], tables["metrics_mean"]
+    primary = primary[(primary["split"] == PRIMARY) & (primary["metric"] == facts.kind.first)]
+    models = list(comparison["model"])
     title = f"Models of the study {facts.study} compared"
     sections = [
         ("models", "The models", [main_table(comparison, facts)]),
+        ("splits", "Other test sets", other_test_sets(means, models, facts)),
         ("figures", "Figures", [figure(image) for image in images]),
+        ("classes", "Class by class", of_classes(tables["classes"], models, facts)),
+        ("decodings", "Ways to write an output", of_decodings(tables["decodings"], models, facts)),
         ("pairs", "Model against model", pairs(comparison, primary, facts)),
-        ("labels", "Fewer labelled tasks", learning(curve, facts)),
-        ("runs", "Every run by seed", runs(metrics, list(comparison["model"]), facts)),
-        ("method", "How it was measured", method(comparison, primary, metrics, facts.exposure)),
+        ("labels", f"Fewer labelled {facts.kind.units}", learning(tables["learning_curve"], facts)),
+        ("runs", "Every run by seed", runs(metrics, models, facts)),
+        ("method", "How it was measured", method(comparison, primary, metrics, facts.kind)),
         ("tables", "What this page was made from", [made_from(facts)]),
     ]
     sections = [each for each in sections if each[2]]
     links = [tag("li", tag("a", heading, href=f"#{name}")) for name, heading, _ in sections]
     body = [
-        tag("header", tag("h1", title), *introduction(comparison, metrics, facts)),
+        tag("header", tag("h1", title), *introduction(comparison, metrics, means, facts)),
         tag("nav", tag("ul", *links), aria_label="Contents"),
         tag(
             "main",
@@ -142,12 +158,15 @@ def page(facts: Facts, tables: dict[str, pd.DataFrame], images: Sequence[Image])
 # ---- what it says ----
 
 
-def introduction(comparison: pd.DataFrame, metrics: pd.DataFrame, facts: Facts) -> list[Html]:
+def introduction(
+    comparison: pd.DataFrame, metrics: pd.DataFrame, means: pd.DataFrame, facts: Facts
+) -> list[Html]:
     """What is compared, and what came out, in a paragraph each."""
-    sizes = metrics[(metrics["split"] == PRIMARY) & (metrics["metric"] == KAPPA)]
+    kind = facts.kind
+    sizes = metrics[(metrics["split"] == PRIMARY) & (metrics["metric"] == kind.first)]
     if sizes.empty:
         raise JobshiftError(
-            f"reports/tables/metrics.csv has no Cohen's κ on the {PRIMARY} split; make it again with "
+            f"reports/tables/metrics.csv has no {kind.name} on the {PRIMARY} split; make it again with "
             "`jobshift evaluate`"
         )
     n = sizes.iloc[0]
@@ -156,35 +175,141 @@ def introduction(comparison: pd.DataFrame, metrics: pd.DataFrame, facts: Facts) 
     averaged = "; their numbers are means over the seeds" if len(facts.seeds) > 1 else ""
     beside_them = ""
     if set(comparison["model"]) & set(facts.others):
-        others = [facts.names.get(each, each) for each in facts.others]
+        others = [facts.named(each) for each in facts.others]
         beside_them = f" Raters stand beside the models: {listed(others)}."
+    occupations = ""
+    if n["n_occupations"]:
+        occupations = f" and {n['n_occupations']:,} occupations with enough of them"
     what = (
         f"The study {facts.study} compares {models} model{'' if models == 1 else 's'} on {facts.data}. "
-        f"They are judged by the labels of {facts.rater}, on the {PRIMARY} split, in which no training "
-        + (
-            f"task shares an activity or a text with a test task: {n['n_tasks']:,} held-out tasks in "
-            f"{n['n_groups']:,} leak groups and {n['n_occupations']:,} occupations with enough of them. "
-            if facts.exposure
-            else f"text shares a leak group or its wording with a test text: {n['n_tasks']:,} held-out texts "
-            f"in {n['n_groups']:,} leak groups. "
-        )
-        + f"Each model was trained with the seed{'s' if len(facts.seeds) > 1 else ''} "
+        f"They are judged by the {kind.truth} of {facts.rater}, on the {PRIMARY} split, in which "
+        f"{kind.splits[PRIMARY]}: {n['n_tasks']:,} held-out {kind.units} in {n['n_groups']:,} leak groups"
+        f"{occupations}. Each model was trained with the seed{'s' if len(facts.seeds) > 1 else ''} "
         f"{seeds}{averaged}.{beside_them}"
     )
     # A rater may stand above every model.
     best = comparison[~comparison["model"].isin(facts.others)].iloc[0]
     near = comparison[comparison["behind_best_p_holm"] >= SIGNIFICANT]["model"]
-    ties = listed([facts.names.get(model, model) for model in near])
+    first = kind.first
     came_out = (
-        f"Highest Cohen's κ: {facts.names.get(best['model'], best['model'])}, "
-        f"{number(best[KAPPA])} {interval(best[f'{KAPPA}_low'], best[f'{KAPPA}_high'])}. "
+        f"Highest {kind.name}: {facts.named(best['model'])}, "
+        f"{number(best[first])} {interval(best[f'{first}_low'], best[f'{first}_high'])}. "
         + (
-            f"Not clearly behind it (Holm's p ≥ {SIGNIFICANT:g}): {ties}."
-            if ties
+            f"Not clearly behind it (Holm's p ≥ {SIGNIFICANT:g}): {listed(map(facts.named, near))}."
+            if len(near)
             else f"All others are behind it (Holm's p < {SIGNIFICANT:g})."
         )
     )
+    of_best = means[(means["model"] == best["model"]) & (means["metric"] == first)]
+    elsewhere = [
+        f"{number(row.value)} {interval(row.low, row.high)} on the {row.n_tasks:,} {in_words(row.split)}"
+        f"{f' {kind.units}' if row.split in kind.parts else ''}"
+        for row in of_best[of_best["split"].isin([*kind.parts, *facts.extra])].itertuples()
+    ]
+    if elsewhere:
+        came_out += f" It has {listed(elsewhere)}."
     return [tag("p", what), tag("p", came_out) if len(comparison) > 1 else Html("")]
+
+
+def other_test_sets(means: pd.DataFrame, models: list[str], facts: Facts) -> list[Html]:
+    """The first measure of each model on the primary split and on all others; empty where there is one."""
+    kind = facts.kind
+    first = means[means["metric"] == kind.first]
+    sizes = first.drop_duplicates("split").set_index("split")
+    others = [split for split in sizes.index if split != PRIMARY]
+    if not others:
+        return []
+    rows = {model: {"model": model} for model in dict.fromkeys([*models, *first["model"]])}
+    for each in first.itertuples():
+        rows[each.model] |= {each.split: each.value, f"{each.split}_low": each.low}
+        rows[each.model] |= {f"{each.split}_high": each.high, f"{each.split}_sd": each.sd}
+    columns = [
+        ("Model", lambda row: name_cell(row["model"], facts)),
+        *(
+            (
+                f"{in_words(split).capitalize()}, n = {sizes.n_tasks[split]:,}",
+                lambda row, split=split: measured(row, split),
+            )
+            for split in [PRIMARY, *others]
+        ),
+    ]
+    meanings = [
+        f"{in_words(split)}: {kind.splits.get(split, 'as conf/ defines it')}"
+        for split in sizes.index
+        if split not in (*kind.parts, *facts.extra)
+    ]
+    meanings += [
+        f"{in_words(part)}, a part of the {PRIMARY} test set: {kind.parts[part]}"
+        for part in others
+        if part in kind.parts
+    ]
+    meanings += [
+        f"{in_words(name)}: a second test set of which nothing was learnt"
+        for name in others
+        if name in facts.extra
+    ]
+    meaning = "; ".join(meanings)
+    caption = (
+        f"{MAIN.get(kind.first, kind.first)} by test set. {meaning[0].upper()}{meaning[1:]}. Below each "
+        "value its 95 % interval; behind ±: the standard deviation over the seeds."
+    )
+    return [table(caption, columns, pd.DataFrame(list(rows.values())), "splits")]
+
+
+def of_classes(classes: pd.DataFrame, models: list[str], facts: Facts) -> list[Html]:
+    """Each class as the best model finds it, by mean over the seeds; empty where there are none."""
+    classes = classes[classes["split"] == PRIMARY]
+    model = next((each for each in models if each in set(classes["model"])), None)
+    if model is None:
+        return []
+    runs = classes[classes["model"] == model]
+    several = runs["seed"].nunique() > 1
+    means = runs.drop(columns=["model", "seed", "split"]).groupby("class", sort=False).mean()
+    if several:  # each seed has an interval of its own
+        means[["low", "high"]] = np.nan
+    columns = [
+        (
+            "Class",
+            lambda row: words(f"{row['class']} {facts.classes.get(row['class'], '')}".strip()),
+        ),
+        ("Test texts", lambda row: plain(row["n_test"], lambda n: f"{n:,.0f}")),
+        ("F1", lambda row: estimate(row["f1"], row["low"], row["high"])),
+        ("Precision", lambda row: plain(row["precision"], number)),
+        ("Recall", lambda row: plain(row["recall"], number)),
+        ("Threshold", lambda row: plain(row["threshold"], number)),
+    ]
+    averaged = " Means over the seeds." if several else ""
+    caption = f"Each class by {facts.named(model)}, with the probability from which it is predicted.{averaged}"
+    every = table(caption, columns, means.reset_index(), "of-classes")
+    return [tag("details", tag("summary", f"{len(means)} classes"), every)]
+
+
+def of_decodings(decodings: pd.DataFrame, models: list[str], facts: Facts) -> list[Html]:
+    """What each decoding gives, by mean over the seeds; empty where nothing was decoded."""
+    if decodings.empty:
+        return []
+    place = {model: n for n, model in enumerate(models)}
+    keys = ["model", "decoding", "split"]
+    several = decodings["seed"].nunique() > 1
+    rows = []
+    for key, part in decodings.groupby(keys, sort=False):
+        of = part.groupby("metric", sort=False)[["value", "low", "high"]].mean()
+        row = dict(zip(keys, key, strict=True)) | of["value"].to_dict()
+        for metric, each in of.iterrows():
+            row |= {} if several else {f"{metric}_low": each["low"], f"{metric}_high": each["high"]}
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    frame = frame.sort_values("model", key=lambda names: names.map(place), kind="stable")
+    known = set(decodings["metric"])
+    columns = [
+        ("Model", lambda row: name_cell(row["model"], facts)),
+        ("Decoding", lambda row: words(row["decoding"])),
+        ("Test set", lambda row: words(in_words(row["split"]))),
+        *((MAIN[m], lambda row, m=m: measured(row, m)) for m in MAIN if m in known),
+    ]
+    averaged = "; means over the seeds" if several else ""
+    caption = f"What each decoding gives on the test set and its parts{averaged}. BLEU and chrF: 0 to 100."
+    return [table(caption, columns, frame, "of-decodings")]
 
 
 def main_table(comparison: pd.DataFrame, facts: Facts) -> Html:
@@ -194,7 +319,7 @@ def main_table(comparison: pd.DataFrame, facts: Facts) -> Html:
         ("Model", lambda row: name_cell(row["model"], facts)),
         *((MAIN.get(m, m), lambda row, m=m: measured(row, m)) for m in measures),
         (
-            "Behind the best, κ",
+            f"Behind the best, {facts.kind.symbol}",
             lambda row: estimate(
                 row["behind_best"], row["behind_best_low"], row["behind_best_high"]
             ),
@@ -209,20 +334,20 @@ def main_table(comparison: pd.DataFrame, facts: Facts) -> Html:
         ("Size on disk", lambda row: plain(row["size_mb"], megabytes)),
     ]
     caption = (
-        f"Models from the highest κ down. Below each value its 95 % interval; behind ±: the standard "
-        f"deviation over the seeds; {UNDEFINED}: not defined or not measured."
+        f"Models from the highest {facts.kind.symbol} down. Below each value its 95 % interval; behind ±: "
+        f"the standard deviation over the seeds; {UNDEFINED}: not defined or not measured."
     )
     return table(caption, columns, comparison, "main")
 
 
 def pairs(comparison: pd.DataFrame, primary: pd.DataFrame, facts: Facts) -> list[Html]:
-    """The difference in κ of each model to each other: as a matrix, and as a list in words."""
+    """The difference of each model to each other: as a matrix, and as a list in words."""
     models = list(comparison["model"])
     found = {}
     for row in primary.itertuples():
         found[row.model_a, row.model_b] = (row.difference, row.low, row.high, row.p_holm)
         found[row.model_b, row.model_a] = (-row.difference, -row.high, -row.low, row.p_holm)
-    names = [facts.names.get(model, model) for model in models]
+    names = [facts.named(model) for model in models]
     head = [
         tag("th", tag("span", place, title=name, aria_hidden="true"),
             tag("span", name, class_="unseen"), scope="col")
@@ -248,9 +373,9 @@ def pairs(comparison: pd.DataFrame, primary: pd.DataFrame, facts: Facts) -> list
             cells.append(tag("td", content, title=said, class_=look))
         rows.append(tag("tr", *cells))
     caption = (
-        "Cohen's κ of the model of the row minus that of the column, whose numbers are those of the "
-        f"rows. Bold: Holm's p < {SIGNIFICANT:g}. Blue: the row is higher; orange: the column is; stronger "
-        f"from {listed([f'{least:g}' for least in SHADES])} on. The list below has the intervals."
+        f"{MAIN[facts.kind.first]} of the model of the row minus that of the column, whose numbers are "
+        f"those of the rows. Bold: Holm's p < {SIGNIFICANT:g}. Blue: the row is higher; orange: the column "
+        f"is; stronger from {listed([f'{least:g}' for least in SHADES])} on. The list below has the intervals."
     )
     matrix = tag(
         "table",
@@ -268,11 +393,16 @@ def pairs(comparison: pd.DataFrame, primary: pd.DataFrame, facts: Facts) -> list
     frame = pd.DataFrame(ordered, columns=["a", "b", "difference", "low", "high", "p_holm"])
     columns = [
         ("Model", lambda row: name_cell(row["a"], facts)),
-        ("Minus", lambda row: words(facts.names.get(row["b"], row["b"]))),
-        ("Difference in κ", lambda row: estimate(row["difference"], row["low"], row["high"], True)),
+        ("Minus", lambda row: words(facts.named(row["b"]))),
+        (
+            f"Difference in {facts.kind.symbol}",
+            lambda row: estimate(row["difference"], row["low"], row["high"], True),
+        ),
         ("p (Holm)", lambda row: plain(row["p_holm"], number)),
     ]
-    every = table("Differences in Cohen's κ with 95 % intervals.", columns, frame, "pairs-list")
+    every = table(
+        f"Differences in {facts.kind.name} with 95 % intervals.", columns, frame, "pairs-list"
+    )
     summary = tag("summary", f"All {len(frame)} pairs as a list")
     return [scrolling(matrix, "Differences between the models")] + (
         [tag("details", summary, every)] if len(frame) else []
@@ -280,9 +410,10 @@ def pairs(comparison: pd.DataFrame, primary: pd.DataFrame, facts: Facts) -> list
 
 
 def learning(curve: pd.DataFrame, facts: Facts) -> list[Html]:
-    """One row a model and number of tasks learned from; a sentence where there is none."""
+    """One row a model and number of texts learned from; a sentence where there is none."""
+    first, units = facts.kind.first, facts.kind.units
     if curve.empty:
-        return [tag("p", "No model of this study learned from a part of the training tasks.")]
+        return [tag("p", f"No model of this study learned from a part of the training {units}.")]
     keys = ["model", "percent"]
     rows = []
     for key, part in curve.groupby(keys, sort=False):
@@ -292,27 +423,30 @@ def learning(curve: pd.DataFrame, facts: Facts) -> list[Html]:
             row |= {f"{metric}_{name}": each[name] for name in ("low", "high", "sd")}
             row[metric] = each["value"]
             row[f"{metric}_seeds"] = each["seeds"]
-        if KAPPA in by_metric.index:
-            row |= by_metric.loc[KAPPA, ["behind_full", "behind_full_low", "behind_full_high"]]
+        if first in by_metric.index:
+            row |= by_metric.loc[first, ["behind_full", "behind_full_low", "behind_full_high"]]
         rows.append(row)
     columns = [
         ("Model", lambda row: name_cell(row["model"], facts)),
-        ("Share of the tasks", lambda row: plain(row["percent"], lambda n: f"{n:g} %")),
-        ("Tasks learned from", lambda row: plain(row["n_tasks"], lambda n: f"{n:,.0f}")),
+        (f"Share of the {units}", lambda row: plain(row["percent"], lambda n: f"{n:g} %")),
+        (
+            f"{units.capitalize()} learned from",
+            lambda row: plain(row["n_tasks"], lambda n: f"{n:,.0f}"),
+        ),
         *((MAIN.get(m, m), lambda row, m=m: measured(row, m)) for m in curve["metric"].unique()),
     ]
-    if KAPPA in set(curve["metric"]):
+    if first in set(curve["metric"]):
         columns.append(
             (
-                "Behind all tasks, κ",
+                f"Behind all {units}, {facts.kind.symbol}",
                 lambda row: estimate(
                     row["behind_full"], row["behind_full_low"], row["behind_full_high"]
                 ),
             )
         )
     caption = (
-        "Models that learned from a part of the training tasks, taken by whole leak groups, and how far "
-        "they stay behind the same model with all tasks. 95 % intervals; behind ±: the standard "
+        f"Models that learned from a part of the training {units}, taken by whole leak groups, and how far "
+        f"they stay behind the same model with all {units}. 95 % intervals; behind ±: the standard "
         "deviation over the seeds."
     )
     return [table(caption, columns, pd.DataFrame(rows), "learning")]
@@ -334,7 +468,7 @@ def runs(metrics: pd.DataFrame, models: list[str], facts: Facts) -> list[Html]:
     known = set(metrics["metric"])
     columns = [
         ("Model", lambda row: name_cell(row["model"], facts)),
-        ("Split", lambda row: words(row["split"].replace("_", " "))),
+        ("Split", lambda row: words(in_words(row["split"]))),
         ("Seed", lambda row: plain(row["seed"], lambda seed: f"{seed:.0f}")),
         *(
             (
@@ -345,13 +479,15 @@ def runs(metrics: pd.DataFrame, models: list[str], facts: Facts) -> list[Html]:
             if m in known
         ),
     ]
-    caption = "Every run with its 95 % intervals. ECE: expected calibration error."
+    caption = "Every run with its 95 % intervals."
+    if "expected_calibration_error" in known:
+        caption += " ECE: expected calibration error."
     every = table(caption, columns, pd.DataFrame(wide), "every-run")
     return [tag("details", tag("summary", f"{len(wide)} runs"), every)]
 
 
 def method(
-    comparison: pd.DataFrame, primary: pd.DataFrame, metrics: pd.DataFrame, exposure: bool
+    comparison: pd.DataFrame, primary: pd.DataFrame, metrics: pd.DataFrame, kind: Kind
 ) -> list[Html]:
     """Intervals, tests and costs: what they mean and what they do not."""
     draws = metrics["draws"].max()  # fewer where a measure is not always defined
@@ -360,7 +496,7 @@ def method(
         (
             "Intervals",
             f"95 % percentile intervals of {draws:,} bootstrap draws of whole leak groups, moved so that "
-            "their mean is the measured value. They tell what other tasks would have given. The "
+            f"their mean is the measured value. They tell what other {kind.units} would have given. The "
             "standard deviation tells what other seeds would have given; it needs two seeds.",
         ),
         (
@@ -374,7 +510,7 @@ def method(
             "labels, over those with enough held-out tasks. A model that always says the same has none.",
         ),
     ]
-    if not exposure:
+    if "occupation_beta_pearson" not in set(metrics["metric"]):
         items.pop()
     if comparison["training_seconds"].notna().any():
         items += [
@@ -394,7 +530,7 @@ def method(
             ),
             (
                 "Rating",
-                "Texts of the test part per second from raw text to probabilities, after a warm-up.",
+                "Texts of the test part per second from raw text to what is predicted, after a warm-up.",
             ),
             (
                 "Memory and size",
@@ -480,7 +616,7 @@ def figure(image: Image) -> Html:
 
 def name_cell(model: str, facts: Facts) -> Cell:
     """The name for people and, where it is another, that in conf/model/."""
-    name = facts.names.get(model, model)
+    name = facts.named(model)
     code = joined(" ", tag("code", model)) if name != model else Html("")
     return Cell(joined(name, code), name)
 
@@ -520,6 +656,11 @@ def words(text: str) -> Cell:
 
 
 # ---- numbers in words ----
+
+
+def in_words(split: str) -> str:
+    """The name of a split or test set."""
+    return split.replace("_", " ")
 
 
 def signed(value: float, digits: int = 3) -> str:

@@ -30,6 +30,8 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
+from jobshift.report.tables import listed
+
 COLUMN, FULL = 3.5, 7.2  # width in inches
 FONT = 7.0  # points
 
@@ -82,8 +84,9 @@ METADATA = {
     "png": {"Software": None},
 }
 
-# The subsetting of fonts reports every glyph.
+# The subsetting of fonts reports every glyph, and the search for one that the Chinese font is never bold.
 logging.getLogger("fontTools").setLevel(logging.WARNING)
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,7 @@ def million(n: float) -> str:
 
 def source(stage: str, *tables: str) -> str:
     """Which tables a figure draws and which stage makes them, for its caption."""
-    return f"Drawn from {' and '.join(f'{name}.csv' for name in tables)} (stage {stage})."
+    return f"Drawn from {listed([f'{name}.csv' for name in tables])} (stage {stage})."
 
 
 def wrapped(text: str, characters: int) -> str:

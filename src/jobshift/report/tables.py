@@ -40,8 +40,14 @@ ESCAPES = {
     "\n": " ",
 }
 
-# The measures of the main table and how a table heads them.
+# The measures of the main table and how a table heads them. A data set has those of its kind of task, which
+# stand in this order.
 MAIN = {
+    "roc_auc": "ROC AUC",
+    "average_precision": "Average precision",
+    "exact_match": "Exact match",
+    "any_match": "Any match",
+    "f1_micro": "Micro-F1",
     "cohen_kappa": "Cohen's κ",
     "f1_macro": "Macro-F1",
     "accuracy": "Accuracy",
@@ -50,6 +56,14 @@ MAIN = {
     "expected_calibration_error": "ECE",
     "occupation_beta_pearson": "Occupation β, r",
     "occupation_beta_mae": "Occupation β, MAE",
+    "hierarchical_f1": "Hierarchical F1",
+    "label_ranking_average_precision": "Label-ranking AP",
+    "subset_accuracy": "All classes right",
+    "rouge_l": "ROUGE-L",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "cosine": "Cosine",
+    "known_title": "Known title",
 }
 
 # What a model costs and how a table heads it.
@@ -134,20 +148,20 @@ def booktabs(frame: pd.DataFrame, notes: list[str], blocks: str | None = None) -
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def metrics_table(metrics: pd.DataFrame, notes: list[str]) -> str:
+def metrics_table(metrics: pd.DataFrame, notes: list[str], units: str) -> str:
     """The main table of the paper: models by main measures, each value above its interval.
 
     `metrics` is long, one row a split, model and metric, in the order to print: columns split,
     model, metric, value, low, high, n_tasks, n_groups, n_occupations. Measures that it lacks are left out.
+    `units` is what n_tasks counts.
     """
     rows = []
     measures = [metric for metric in MAIN if metric in set(metrics["metric"])]
-    things = "tasks" if "occupation_beta_pearson" in measures else "texts"
     for (split, model), part in metrics.groupby(["split", "model"], sort=False):
         cells = part.set_index("metric").loc[measures]
         sizes = part.iloc[0]
         heading = (
-            f"{split_title(split)}: {sizes.n_tasks:,} {things} in {sizes.n_groups:,} leak groups"
+            f"{split_title(split)}: {sizes.n_tasks:,} {units} in {sizes.n_groups:,} leak groups"
             + (f", {sizes.n_occupations:,} occupations" if sizes.n_occupations else "")
         )
         rows.append([heading, model, *map(number, cells["value"])])
@@ -199,24 +213,25 @@ def comparison_table(comparison: pd.DataFrame, metrics: list[str], notes: list[s
     return booktabs(pd.DataFrame(rows, columns=columns), notes)
 
 
-def learning_curve_table(curve: pd.DataFrame, notes: list[str]) -> str:
+def learning_curve_table(curve: pd.DataFrame, notes: list[str], first: str, units: str) -> str:
     """Percents of the training tasks by measures, one block a model, each value above its interval.
 
     `curve` is long, in the order to print: columns model, percent, n_tasks, metric, value, low, high,
-    sd, and behind_full with _low and _high, of which Cohen's κ is printed.
+    sd, and behind_full with _low and _high, of which that of the measure `first` is printed. `units` is
+    what n_tasks counts.
     """
     metrics = list(dict.fromkeys(curve["metric"]))
     rows = []
     for (model, percent), part in curve.groupby(["model", "percent"], sort=False):
         of = part.set_index("metric").loc[metrics]
-        behind = of.loc["cohen_kappa", ["behind_full", "behind_full_low", "behind_full_high"]]
+        behind = of.loc[first, ["behind_full", "behind_full_low", "behind_full_high"]]
         values = map(spread, of["value"], of["sd"])
         tasks = f"{part['n_tasks'].iloc[0]:,}"
         rows.append([model, f"{percent} %", tasks, *values, number(behind.iloc[0])])
         ends = map(interval, of["low"], of["high"])
         rows.append([model, "", "", *ends, interval(*behind.iloc[1:])])
     heads = [MAIN.get(metric, metric) for metric in metrics]
-    columns = ["model", "Learnt from", "Tasks", *heads, "Behind"]
+    columns = ["model", "Learnt from", units.capitalize(), *heads, "Behind"]
     return booktabs(pd.DataFrame(rows, columns=columns), notes, "model")
 
 

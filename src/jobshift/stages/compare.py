@@ -24,16 +24,19 @@ from omegaconf import MISSING
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap
+from jobshift.measures.kinds import Kind
 from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
 from jobshift.stages.evaluate import (
     PRIMARY,
     check_counts,
     defined,
+    kind_of,
     metrics_frame,
     read_columns,
     read_predictions,
     read_tasks,
+    run_file,
     seed_means,
     with_spread,
 )
@@ -53,8 +56,6 @@ COSTS = [
     ),
     "threads",
 ]
-# The measure in which models are ordered and compared with the best.
-ORDER = "cohen_kappa"
 BEHIND_BEST = ["behind_best", "behind_best_low", "behind_best_high", "behind_best_p_holm"]
 BEHIND_FULL = ["behind_full", "behind_full_low", "behind_full_high"]
 CURVE = ["model", "percent", "seeds", "n_tasks", "metric", "value", "low", "high", "sd"]
@@ -78,24 +79,25 @@ def run(config: Config) -> None:
 
     JobshiftError where a table or a run is missing or does not fit.
     """
-    check(config)
-    comparison, curve = comparison_frame(config), learning_curve_frame(config)
+    kind = kind_of(config.data)
+    check(config, kind)
+    comparison, curve = comparison_frame(config, kind), learning_curve_frame(config, kind)
     for name, frame, latex in (
-        ("comparison", comparison, comparison_latex(comparison, config)),
-        ("learning_curve", curve, learning_curve_latex(curve, config)),
+        ("comparison", comparison, comparison_latex(comparison, config, kind)),
+        ("learning_curve", curve, learning_curve_latex(curve, config, kind)),
     ):
         write_csv(frame, TABLES / f"{name}.csv")
         with complete_file(TABLES / f"{name}.tex") as partial:
             partial.write_text(latex, encoding="utf-8")
 
 
-def check(config: Config) -> None:
+def check(config: Config, kind: Kind) -> None:
     """Refuse values that mean nothing, before anything is read."""
     check_counts("conf/compare.yaml", config, ["draws", "bins", "min_tasks"])
-    config.metrics = defined(config.metrics, config.data, "compare: metrics")
-    if ORDER not in config.metrics:
+    config.metrics = defined(config.metrics, kind, config.data.name, "compare: metrics")
+    if kind.first not in config.metrics:
         raise JobshiftError(
-            f"conf/compare.yaml: metrics lacks {ORDER}, in whose order the models stand; add it"
+            f"conf/compare.yaml: metrics lacks {kind.first}, in whose order the models stand; add it"
         )
     study = config.study
     for model in study.learning_curve.models:
@@ -112,8 +114,8 @@ def check(config: Config) -> None:
             )
 
 
-def comparison_frame(config: Config) -> pd.DataFrame:
-    """One row a model or rater on the primary split, the best κ first: measures, distance, costs."""
+def comparison_frame(config: Config, kind: Kind) -> pd.DataFrame:
+    """One row a model or rater on the primary split, the best first: measures, distance, costs."""
     metrics = primary_metrics(config)
     rows = []
     for model, part in metrics.groupby("model", sort=False):
@@ -131,8 +133,8 @@ def comparison_frame(config: Config) -> pd.DataFrame:
     measures = [f"{m}{what}" for m in config.metrics for what in ("", "_sd", "_low", "_high")]
     frame = pd.DataFrame(rows, columns=["model", "seeds", *measures])
     # Stable: models that agree equally well stay in the order of the study.
-    frame = frame.sort_values(ORDER, ascending=False, kind="stable", ignore_index=True)
-    behind = pd.DataFrame(behind_best(frame, config), columns=BEHIND_BEST, dtype=float)
+    frame = frame.sort_values(kind.first, ascending=False, kind="stable", ignore_index=True)
+    behind = pd.DataFrame(behind_best(frame, config, kind.first), columns=BEHIND_BEST, dtype=float)
     return pd.concat([frame, behind, costs_of(frame["model"], config)], axis=1)
 
 
@@ -153,17 +155,17 @@ def primary_metrics(config: Config) -> pd.DataFrame:
     return metrics
 
 
-def behind_best(frame: pd.DataFrame, config: Config) -> list[list[float]]:
-    """For each row the best model minus it in κ: difference, low, high, p by Holm; NaN for the best.
+def behind_best(frame: pd.DataFrame, config: Config, first: str) -> list[list[float]]:
+    """For each row the best model minus it: difference, low, high, p by Holm; NaN for the best.
 
-    `frame` is in the order of κ. The best is a model, not a rater.
+    `frame` is in the order of the measure `first`, of which this is. The best is a model, not a rater.
     """
     path = TABLES / "comparisons.csv"
     columns = ["model_a", "model_b", "difference", "low", "high", "p_holm"]
     table = read_table(path, ["split", "metric", *columns], numbers=columns[2:])
-    table = table[(table["split"] == PRIMARY) & (table["metric"] == ORDER)]
+    table = table[(table["split"] == PRIMARY) & (table["metric"] == first)]
     pairs = {(a, b): numbers for a, b, *numbers in table[columns].itertuples(index=False)}
-    defined = frame.loc[frame[ORDER].notna(), "model"]
+    defined = frame.loc[frame[first].notna(), "model"]
     best = next((model for model in defined if model in config.study.all_models()), None)
     rows = []
     for model in frame["model"]:
@@ -177,8 +179,8 @@ def behind_best(frame: pd.DataFrame, config: Config) -> list[list[float]]:
             rows.append([0.0 - difference, 0.0 - high, 0.0 - low, p])
         else:
             raise JobshiftError(
-                f"{path}: there is no comparison of {best} and {model} in {ORDER} on the {PRIMARY} "
-                f"split; name {ORDER} under `compare` in conf/evaluate.yaml and run `jobshift evaluate`"
+                f"{path}: there is no comparison of {best} and {model} in {first} on the {PRIMARY} "
+                f"split; name {first} under `compare` in conf/evaluate.yaml and run `jobshift evaluate`"
             )
     return rows
 
@@ -268,36 +270,34 @@ def read_table(
     return table
 
 
-def learning_curve_frame(config: Config) -> pd.DataFrame:
+def learning_curve_frame(config: Config, kind: Kind) -> pd.DataFrame:
     """One row a model, percent of the training tasks and measure, 100 % last: mean over the seeds."""
-    study, classes = config.study, config.data.classes
+    study = config.study
     models, seeds = study.learning_curve.models, study.seeds
     if not models:
         logging.info("learning curve left out: params.yaml names no model in `learning_curve`")
         return pd.DataFrame(columns=[*CURVE, *BEHIND_FULL])
     percents = [*sorted(set(study.learning_curve.percents)), 100]
     folder = Path("data/prepared", config.data.name, PRIMARY)
-    tasks = read_tasks(folder, classes, [])
-    held_out = bootstrap.HeldOut(
-        tasks, config.data.scale, config.draws, config.seed, config.min_tasks
-    )
+    tasks = read_tasks(folder, kind, [])
+    held_out = kind.held_out(tasks, config.draws, config.seed, config.min_tasks)
     counted = cache(learnt_from)
     measured, learnt = {}, {}
     for model in dict.fromkeys(models):
         for percent in percents:
             for seed in seeds:
                 key = model, seed, PRIMARY
-                said = read_predictions(key, tasks, classes, percent=percent)
-                found = bootstrap.measure(held_out, *said, config.bins)
+                said = kind.answers(read_predictions(key, tasks, kind, percent=percent), tasks)
+                found = kind.measure(held_out, said, config.bins)
                 measured[model, seed, percent] = {m: found[m] for m in config.metrics}
             numbers = [
                 counted(folder, fit_on(model, seed, percent), percent, seed) for seed in seeds
             ]
             learnt[model, percent] = round(np.mean(numbers))
             logging.info(
-                "%s learnt from %d tasks (%d %%): Cohen's κ %.3f",
-                model, learnt[model, percent], percent,
-                np.mean([measured[model, seed, percent][ORDER][0] for seed in seeds]),
+                "%s learnt from %d %s (%d %%): %s %.3f",
+                model, learnt[model, percent], kind.units, percent, tables.MAIN[kind.first],
+                np.mean([measured[model, seed, percent][kind.first][0] for seed in seeds]),
             )  # fmt: skip
     # The functions of evaluate ask for a split: here it is the percent, of the same held-out tasks.
     means, same = seed_means(measured), dict.fromkeys(percents, held_out)
@@ -321,16 +321,12 @@ def learning_curve_frame(config: Config) -> pd.DataFrame:
 
 def fit_on(model: str, seed: int, percent: int) -> str:
     """What a run of the learning curve was fitted on, a key of FIT_ON, from its run.json."""
-    name = f"{PRIMARY}-{seed}" + (f"-{percent}" if percent < 100 else "")
-    path = Path("models", model, name, "run.json")
+    path, command = run_file((model, seed, PRIMARY), "run.json", percent=percent)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["fit_on"]
     except (OSError, ValueError, KeyError, TypeError):
         found = None
     if found not in FIT_ON:
-        command = f"jobshift train model={model} split={PRIMARY} seed={seed}"
-        if percent < 100:
-            command += f" train_share={percent / 100:g}"
         raise JobshiftError(
             f"{path} does not say whether the run was fitted on {' or '.join(FIT_ON)} (fit_on); "
             f"run `{command}` again"
@@ -351,23 +347,28 @@ def learnt_from(folder: Path, fitted_on: str, percent: int, seed: int) -> float:
     return float(np.mean(numbers))
 
 
-def notes(config: Config) -> list[str]:
+def notes(config: Config, kind: Kind) -> list[str]:
     """What both captions must say."""
     seeds = ", ".join(map(str, config.study.seeds))
     return [
-        "Held-out tasks of the primary split.",
+        f"Held-out {kind.units} of the primary split.",
         f"Mean over the seeds {seeds}; ±: standard deviation over them, where there are several.",
         "Intervals: 95 % percentile, draws of whole leak groups, centred.",
     ]
 
 
-def comparison_latex(frame: pd.DataFrame, config: Config) -> str:
+def in_words(metric: str) -> str:
+    """What a note calls a measure of the main table."""
+    return tables.MAIN[metric].replace("κ", "kappa")
+
+
+def comparison_latex(frame: pd.DataFrame, config: Config, kind: Kind) -> str:
     """The comparison in LaTeX."""
     if frame.empty:
         return "% Left out: the study has no model.\n"
     said = [
-        *notes(config),
-        "Behind: the best model minus this one in Cohen's kappa, paired; Holm over all pairs.",
+        *notes(config, kind),
+        f"Behind: the best model minus this one in {in_words(kind.first)}, paired; Holm over all pairs.",
     ]
     threads = ", ".join(sorted(frame["threads"].dropna().unique(), key=float))
     if threads:
@@ -375,15 +376,15 @@ def comparison_latex(frame: pd.DataFrame, config: Config) -> str:
     return tables.comparison_table(frame, config.metrics, said)
 
 
-def learning_curve_latex(frame: pd.DataFrame, config: Config) -> str:
+def learning_curve_latex(frame: pd.DataFrame, config: Config, kind: Kind) -> str:
     """The learning curve in LaTeX."""
     if frame.empty:
         return "% Left out: params.yaml names no model in `learning_curve`.\n"
     occupations = f"Occupations of at least {config.min_tasks} held-out tasks: mean of these."
     said = [
-        *notes(config),
+        *notes(config, kind),
         *([occupations] if config.data.exposure else []),
-        "Tasks: learnt from, mean over seeds and folds.",
-        "Behind: the same model with all tasks minus this one in Cohen's kappa, paired.",
+        f"{kind.units.capitalize()}: learnt from, mean over seeds and folds.",
+        f"Behind: the same model with all {kind.units} minus this one in {in_words(kind.first)}, paired.",
     ]
-    return tables.learning_curve_table(frame, said)
+    return tables.learning_curve_table(frame, said, kind.first, kind.units)

@@ -9,11 +9,16 @@ held-out tasks, weighted by column `weight`. Where a study has several seeds, mo
 and printed in LaTeX, by their mean over the seeds, draw by draw. A measure that is not defined (a
 model that always says the same has no correlation) is null in JSON and empty in CSV. A second test set
 stands in the column `split` by its own name; its predictions are those of the models of the primary
-split, with several folds those of the first.
+split, with several folds those of the first. A part of the test tasks of the primary split that is measured
+by itself (hard pairs, seen and unseen targets) stands there, too, with resamples of its own groups.
+
+Which measures there are depends on the kind of task (`measures/kinds.py`), and only that. Tables of what a
+kind does not have (a confusion of generated texts) have their header alone.
 """
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -24,25 +29,27 @@ from omegaconf import MISSING
 
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
-from jobshift.measures import bootstrap, calibration
-from jobshift.measures.agreement import confusion_table
+from jobshift.measures import bootstrap, generation
 from jobshift.measures.exposure import AUTOMATION
+from jobshift.measures.kinds import FURTHER, KINDS, Answers, Generation, Kind, Measures
 from jobshift.measures.reliability import class_numbers, reliability_table
 from jobshift.outputs import complete_file, write_csv, write_json
-from jobshift.report import tables
+from jobshift.report import samples, tables
 
 log = logging.getLogger(__name__)
 
 REPORTS = Path("reports")
 TABLES = REPORTS / "tables"
+# Not among the reports, as it quotes the texts.
+SAMPLES = Path("data/results/samples.md")
 RATINGS = Path("data/raw/rubric_ratings/dwa_ratings.csv")
-HEADLINE = ["cohen_kappa", "f1_macro", "accuracy", "occupation_beta_pearson"]
 ORDINAL = ("cohen_kappa_quadratic", "krippendorff_alpha_ordinal")
 PRIMARY = "purged"
 RUN = ["model", "seed", "split"]
+# Columns of the prepared rows of all kinds of tasks.
+OF_ALL_KINDS = ["id", "label", "group", "occupation", "weight"]
 
 Run = tuple[str, int, str]
-Measures = dict[str, np.ndarray]
 
 
 @dataclass
@@ -55,68 +62,220 @@ class Config:
     seed: int = 0
     bins: int = 15
     min_tasks: int = 5
-    compare: list[str] = field(default_factory=lambda: list(HEADLINE))
+    samples: int = 10
+    compare: list[str] = field(default_factory=lambda: list(KINDS["classification"].main))
 
 
 def run(config: Config) -> None:
     """Measure every run of the study; JobshiftError where a file is missing or does not fit."""
-    check(config)
-    labels, runs = config.data.classes, runs_in_order(config.study)
+    kind = kind_of(config.data)
+    check(config, kind)
+    runs = runs_in_order(config.study)
     prepared = Path("data/prepared", config.data.name)
     reliability = reliability_frame(config.data, prepared / "tasks.parquet")
-    tasks, held_out = {}, {}
+    tasks = {}
     for split in dict.fromkeys(split for _, _, split in runs):
-        tasks[split] = read_tasks(prepared / split, labels, other_raters(config))
+        tasks[split] = read_tasks(prepared / split, kind, other_raters(config))
     for name in config.data.extra:
-        tasks[name] = read_extra(prepared / "extra" / f"{name}.parquet", labels)
-    for split in tasks:
-        held_out[split] = bootstrap.HeldOut(
-            tasks[split], config.data.scale, config.draws, config.seed, config.min_tasks
-        )
-    measured, confusion, diagram = {}, {}, {}
+        tasks[name] = read_extra(prepared / "extra" / f"{name}.parquet", kind)
+    # Split → itself and its parts, each with the rows of the split that it has.
+    within = {split: {split: np.full(len(rows), True)} for split, rows in tasks.items()}
+    for split in within:
+        if split == PRIMARY:
+            within[split] |= parts_of(tasks[split], kind)
+    held_out = {
+        part: kind.held_out(tasks[split][rows], config.draws, config.seed, config.min_tasks)
+        for split, parts in within.items()
+        for part, rows in parts.items()
+    }
+    measured: dict[Run, Measures] = {}
+    made: dict[str, dict[Run, pd.DataFrame]] = {name: {} for name in FURTHER}
     for rater, split in product(other_raters(config), tasks):
-        numbers = rater_numbers(tasks[split], rater, labels)
+        numbers = rater_numbers(tasks[split], rater, config.data.classes)
         if numbers is None:
             log.info("%s has not rated every test task of the %s split; left out", rater, split)
             continue
         key = rater, config.study.seeds[0], split
-        measured[key] = bootstrap.measure_labels(held_out[split], numbers)
-        confusion[key] = confusion_frame(held_out[split], numbers)
+        measured[key] = kind.measure_labels(held_out[split], numbers)
+        made["confusion"][key] = kind.confusion(held_out[split], numbers)
     for key in with_extra(runs, tasks, config.data):
-        truth = held_out[key[2]]
-        predicted, p = read_predictions(
-            key, tasks[key[2]], labels, extra=key[2] in config.data.extra
-        )
-        measured[key] = bootstrap.measure(truth, predicted, p, config.bins)
-        confusion[key] = confusion_frame(truth, predicted)
-        diagram[key] = diagram_frame(truth, predicted, p, config.bins)
-        log.info("%s, seed %s, %s split: Cohen's κ %.3f", *key, measured[key]["cohen_kappa"][0])
+        model, seed, split = key
+        frame = read_predictions(key, tasks[split], kind, extra=split in config.data.extra)
+        for part, answers in each_part(kind.answers(frame, tasks[split]), within[split]):
+            found = kind.measure(held_out[part], answers, config.bins)
+            measured[model, seed, part] = found
+            more = kind.tables(held_out[part], answers, found, config.bins)
+            for name, table in more.items():
+                made[name][model, seed, part] = table
+        if "classes" in more:
+            made["classes"][key]["threshold"] = thresholds(key, config.data.classes)
+        own = tasks[split], within[split], held_out
+        for part, table in decodings(config, key, kind, frame, *own).items():
+            made["decodings"][model, seed, part] = table
+        value = measured[key][kind.first][0]
+        log.info("%s, seed %s, %s split: %s %.3f", *key, tables.MAIN[kind.first], value)
 
     means = seed_means(measured)
     metrics, mean_metrics = metrics_frame(measured, held_out), metrics_frame(means, held_out)
     comparisons = comparisons_frame(means, config.compare)
 
     write_json(nested(metrics), REPORTS / "metrics.json")
-    write_json(headline(mean_metrics, config.data), REPORTS / "headline.json")
+    write_json(headline(mean_metrics, kind), REPORTS / "headline.json")
     for name, frame in {
         "metrics": metrics,
         "metrics_mean": with_spread(mean_metrics, metrics),
         "comparisons": comparisons,
         "reliability": reliability,
-        "confusion": pd.concat(confusion, names=RUN).reset_index(RUN),
-        "calibration": pd.concat(diagram, names=RUN).reset_index(RUN),
-        "history": history_frame(runs),
+        "history": history_frame(runs, kind),
+        **{name: by_run(of_runs, FURTHER[name]) for name, of_runs in made.items()},
     }.items():
         write_csv(frame, TABLES / f"{name}.csv")
-    notes = bootstrap_notes(config, pd.concat(tasks.values())["weight"])
+    notes = bootstrap_notes(config, kind, pd.concat(tasks.values())["weight"])
     primary = comparisons[comparisons["split"] == PRIMARY]
     for name, latex in {
-        "metrics": tables.metrics_table(mean_metrics, notes),
+        "metrics": tables.metrics_table(mean_metrics, notes, kind.units),
         "comparisons": tables.comparisons_table(primary, notes),
         "reliability": tables.reliability_table(reliability),
     }.items():
         with complete_file(TABLES / f"{name}.tex") as partial:
             partial.write_text(latex, encoding="utf-8")
+    with complete_file(SAMPLES) as partial:
+        partial.write_text(samples_page(config, kind, tasks, means), encoding="utf-8")
+
+
+def kind_of(data: DataConfig) -> Kind:
+    """The kind of task that a data set asks, with its classes or, of generated texts, known titles."""
+    if data.task != "generation":
+        return KINDS[data.task](data.scale)
+    path = Path("data/prepared", data.name, "titles.json")
+    if not path.is_file():
+        raise JobshiftError(f"{path}: there is no such file; run `jobshift prepare` first")
+    titles = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(titles, list) or not all(isinstance(title, str) for title in titles):
+        raise JobshiftError(f"{path} is no list of texts; run `jobshift prepare` again")
+    return Generation(titles)
+
+
+def parts_of(tasks: pd.DataFrame, kind: Kind) -> dict[str, np.ndarray]:
+    """Part of the primary split that is measured by itself → its test tasks, boolean [tasks]."""
+    parts = {}
+    for part, (column, value) in kind.parts.items():
+        rows = tasks[column].to_numpy(dtype=bool) == value
+        if rows.any():
+            parts[part] = rows
+        else:
+            log.info("no test task of the %s split is %s; left out", PRIMARY, part)
+    return parts
+
+
+def each_part(answers: Answers, parts: dict[str, np.ndarray]) -> Iterable[tuple[str, Answers]]:
+    """Each of `parts` with those of the answers [tasks …] that belong to it."""
+    for part, rows in parts.items():
+        yield part, tuple(column[rows] for column in answers)
+
+
+def by_run(frames: dict[Run, pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    """The tables of all runs one below the other, each row with its run; `columns` where there are none."""
+    if not frames:
+        return pd.DataFrame(columns=[*RUN, *columns])
+    return pd.concat(frames, names=RUN).reset_index(RUN)[[*RUN, *columns]]
+
+
+def thresholds(key: Run, classes: list[str]) -> np.ndarray:
+    """From which probability on a run predicts each of `classes`, [classes]: the mean over its folds."""
+    path, command = run_file(key, "thresholds.csv")
+    if not path.is_file():
+        raise JobshiftError(f"{path}: there is no such file; run `{command}` again")
+    table = pd.read_csv(path, dtype={"class": str})
+    mean = pd.Series(index=classes, dtype=float)
+    if {"class", "threshold"} <= set(table):
+        mean = table.groupby("class")["threshold"].mean().reindex(classes)
+    if mean.isna().any():
+        raise JobshiftError(
+            f"{path} has no threshold of {mean.isna().idxmax()}; run `{command}` again"
+        )
+    return mean.to_numpy()
+
+
+def decodings(
+    config: Config,
+    key: Run,
+    kind: Kind,
+    frame: pd.DataFrame,
+    tasks: pd.DataFrame,
+    parts: dict[str, np.ndarray],
+    held_out: dict[str, bootstrap.Resamples],
+) -> dict[str, pd.DataFrame]:
+    """Part → all measures of each way in which a run's outputs were found, of `frame` for `tasks`.
+
+    Nothing where the run does not decode.
+    """
+    configured = configured_decoding(key) if isinstance(kind, Generation) else None
+    if configured is None:
+        return {}
+    further = [column.removeprefix("output_") for column in frame if column.startswith("output_")]
+    rows: dict[str, list[tuple]] = {part: [] for part in parts}
+    for decoding in dict.fromkeys([configured, *further]):
+        end = "" if decoding == configured else f"_{decoding}"
+        path, command = run_file(key, "predictions.parquet")
+        if f"cosine{end}" not in frame:
+            raise JobshiftError(f"{path}: there is no column 'cosine{end}'; run `{command}` again")
+        own = frame[["id"]].assign(output=frame[f"output{end}"], cosine=frame[f"cosine{end}"])
+        for bad, problem in kind.wrong_predictions(own):
+            refuse(path, own, bad, f"{problem} by the decoding {decoding}")
+        for part, answers in each_part(kind.answers(own, tasks), parts):
+            for metric, draws in kind.measure(held_out[part], answers, config.bins).items():
+                estimate = bootstrap.summary(draws, bootstrap.bounds(metric))[:3]
+                rows[part].append((decoding, metric, *estimate))
+    return {part: pd.DataFrame(each, columns=FURTHER["decodings"]) for part, each in rows.items()}
+
+
+def configured_decoding(key: Run) -> str | None:
+    """How the run's column `output` was found, from its run.json; None for a model that does not decode."""
+    path, command = run_file(key, "run.json")
+    try:
+        options = json.loads(path.read_text(encoding="utf-8"))["generation"]
+        return "constrained" if options["constrained"] else options["how"]
+    except KeyError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise JobshiftError(
+            f"{path} does not say how the outputs were found; run `{command}` again"
+        ) from error
+
+
+def samples_page(config: Config, kind: Kind, tasks: dict[str, pd.DataFrame], means: dict) -> str:
+    """Outputs of the best model for the test tasks as a page; a sentence where nothing is generated."""
+    if not isinstance(kind, Generation):
+        return samples.nothing(config.data.name)
+    seed, models = config.study.seeds[0], config.study.all_models()
+    scores = {model: means[model, "mean", PRIMARY][kind.first][0] for model in models}
+    best = max(models, key=lambda model: np.nan_to_num(scores[model], nan=-1.0))
+    rows = tasks[PRIMARY]
+    outputs = read_predictions((best, seed, PRIMARY), rows, kind)["output"].tolist()
+    right = rows["all_targets"].str.split("\n").tolist()
+    rows = rows[["text", "seen"]].assign(
+        output=outputs,
+        right=right,
+        good=generation.any_match(outputs, right) == 1,
+        known=generation.known_title(outputs, kind.titles) == 1,
+    )
+    return samples.page(rows, f"{best}, seed {seed}", config.samples, config.seed)
+
+
+def run_file(key: Run, name: str, learnt_from: str = "", percent: int = 100) -> tuple[Path, str]:
+    """A file in a run's folder, and the command that makes it.
+
+    `learnt_from` is the rater that the run learnt from, empty for the study's own; `percent` how many
+    percent of the training tasks it learnt from.
+    """
+    model, seed, split = key
+    run, command = f"{split}-{seed}", f"jobshift train model={model} split={split} seed={seed}"
+    if learnt_from:
+        run, command = f"{run}-{learnt_from}", f"{command} learn_from={learnt_from}"
+    if percent < 100:
+        run, command = f"{run}-{percent}", f"{command} train_share={percent / 100:g}"
+    return Path("models", model, run, name), command
 
 
 def other_raters(config: Config) -> list[str]:
@@ -132,22 +291,26 @@ def rater_numbers(tasks: pd.DataFrame, rater: str, classes: list[str]) -> np.nda
     return None if (numbers < 0).any() else numbers
 
 
-def history_frame(runs: list[Run]) -> pd.DataFrame:
+def history_frame(runs: list[Run], kind: Kind) -> pd.DataFrame:
     """The training histories of the runs that have one (networks), one below the other."""
-    columns = [*RUN, "fold", "epoch", "step", "lr", "train_loss", "gradient_norm"]
-    columns += ["val_loss", "val_accuracy", "val_cohen_kappa"]
-    frames = [pd.DataFrame(columns=columns)]
+    columns = [*RUN, "fold", "epoch", "step", "lr", "train_loss", "gradient_norm", "val_loss"]
+    columns += kind.validated
+    frames = []
     for model, seed, split in runs:
-        path = Path("models", model, f"{split}-{seed}", "history.csv")
+        path, _ = run_file((model, seed, split), "history.csv")
         if path.is_file():
             frames.append(pd.read_csv(path).assign(model=model, seed=seed, split=split))
-    return pd.concat(frames[1:] or frames)[columns]
+    if not frames:
+        return pd.DataFrame(columns=columns)
+    if not kind.validated:  # what a network validates by is for it to say
+        columns = list(dict.fromkeys([*columns, *(name for frame in frames for name in frame)]))
+    return pd.concat(frames)[columns]
 
 
-def check(config: Config) -> None:
+def check(config: Config, kind: Kind) -> None:
     """Refuse values that mean nothing, before anything is read."""
-    check_counts("conf/evaluate.yaml", config, ["draws", "bins", "min_tasks"])
-    config.compare = defined(config.compare, config.data, "evaluate: compare")
+    check_counts("conf/evaluate.yaml", config, ["draws", "bins", "min_tasks", "samples"])
+    config.compare = defined(config.compare, kind, config.data.name, "evaluate: compare")
 
 
 def check_counts(file: str, config, keys: Sequence[str]) -> None:
@@ -157,23 +320,30 @@ def check_counts(file: str, config, keys: Sequence[str]) -> None:
             raise JobshiftError(f"{file}: {key} is {getattr(config, key)}; it must be at least 1")
 
 
-def defined(metrics: list[str], data: DataConfig, where: str) -> list[str]:
-    """Those of `metrics`, named by a config, that the data set has; the log names the others.
+def defined(metrics: list[str], kind: Kind, data: str, where: str) -> list[str]:
+    """Those of `metrics`, named by a config, that the kind of task has; the log names the others.
 
-    `where` is the verb and the key. JobshiftError for a name that is no measure of any data set.
+    A list that names measures of another kind, and not the first of this one, was written for that other
+    kind: then the main measures of this one stand in its place. `data` is the name of the data set, `where`
+    the verb and the key. JobshiftError for a name that is no measure of any kind.
     """
     verb, key = where.split(": ")
-    known = bootstrap.metric_names(data.classes, data.exposure)
-    elsewhere = {name for each in (True, False) for name in bootstrap.metric_names([], each)}
+    known = kind.measures()
+    elsewhere = {name for each in KINDS.values() for name in each().measures()}
+    elsewhere |= set(KINDS["classification"]({}).measures())  # with scores
     for metric in metrics:
         if metric not in {*known, *elsewhere}:
             raise JobshiftError(
                 f"conf/{verb}.yaml: {key} names '{metric}', which is no measure; "
                 f"choose from {', '.join(known)}"
             )
+    kept = [metric for metric in metrics if metric in known]
     if left_out := [metric for metric in metrics if metric not in known]:
-        log.info("%s: left out, as %s does not have it: %s", key, data.name, ", ".join(left_out))
-    return [metric for metric in metrics if metric in known]
+        log.info("%s: left out, as %s does not have it: %s", key, data, ", ".join(left_out))
+        if kind.first not in kept:
+            kept = [metric for metric in kind.main if metric in known]
+            log.info("%s: in their place those of %s: %s", key, data, ", ".join(kept))
+    return kept
 
 
 def with_extra(runs: list[Run], tasks: dict[str, pd.DataFrame], data: DataConfig) -> list[Run]:
@@ -183,7 +353,7 @@ def with_extra(runs: list[Run], tasks: dict[str, pd.DataFrame], data: DataConfig
         for model, seed, split in runs:
             if split != PRIMARY:
                 continue
-            path = Path("models", model, f"{split}-{seed}", "predictions.parquet")
+            path, _ = run_file((model, seed, split), "predictions.parquet")
             part = read_columns(path, ["part"], f"jobshift train model={model} seed={seed}")["part"]
             if (part == name).any():
                 found.append((model, seed, name))
@@ -192,10 +362,11 @@ def with_extra(runs: list[Run], tasks: dict[str, pd.DataFrame], data: DataConfig
     return found
 
 
-def read_extra(path: Path, classes: list[str]) -> pd.DataFrame:
+def read_extra(path: Path, kind: Kind) -> pd.DataFrame:
     """A second test set as `read_tasks` gives the test tasks, all of fold 0."""
-    rows = read_columns(path, ["id", "label", "group", "occupation", "weight"], "jobshift prepare")
-    refuse(path, rows, ~rows["label"].isin(classes), f"has a label that is none of {classes}")
+    rows = read_columns(path, [*OF_ALL_KINDS, *kind.columns], "jobshift prepare")
+    for bad, problem in kind.wrong_rows(rows):
+        refuse(path, rows, bad, problem)
     return rows.assign(fold=0)
 
 
@@ -210,10 +381,10 @@ def runs_in_order(study: Study) -> list[Run]:
     ]
 
 
-def read_tasks(folder: Path, classes: list[str], raters: list[str]) -> pd.DataFrame:
+def read_tasks(folder: Path, kind: Kind, raters: list[str]) -> pd.DataFrame:
     """The test tasks of all folds in `folder`: id, label, group, occupation, weight, fold.
 
-    And `label_<rater>`, which may be null, of each of `raters`.
+    And the columns of the kind of task, and `label_<rater>`, which may be null, of each of `raters`.
     """
     folds = sorted(int(path.name) for path in folder.glob("*") if path.name.isdigit())
     if not folds:
@@ -221,10 +392,10 @@ def read_tasks(folder: Path, classes: list[str], raters: list[str]) -> pd.DataFr
     parts = []
     for fold in folds:
         path = folder / str(fold) / "test.parquet"
-        columns = ["id", "label", "group", "occupation", "weight"]
-        columns += [f"label_{rater}" for rater in raters]
+        columns = [*OF_ALL_KINDS, *kind.columns, *(f"label_{rater}" for rater in raters)]
         part = read_columns(path, columns, "jobshift prepare")
-        refuse(path, part, ~part["label"].isin(classes), f"has a label that is none of {classes}")
+        for bad, problem in kind.wrong_rows(part):
+            refuse(path, part, bad, problem)
         refuse(path, part, part["group"].isna(), "has no group")
         positive = (part["weight"] > 0) & np.isfinite(part["weight"])
         refuse(path, part, ~positive, "has a weight that is not a positive number")
@@ -237,36 +408,26 @@ def read_tasks(folder: Path, classes: list[str], raters: list[str]) -> pd.DataFr
 def read_predictions(
     key: Run,
     tasks: pd.DataFrame,
-    classes: list[str],
+    kind: Kind,
     learnt_from: str = "",
     percent: int = 100,
     extra: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Class numbers [tasks] and probabilities [tasks × classes], in the order of `tasks`.
+) -> pd.DataFrame:
+    """The predictions of a run for `tasks`, in their order: id and the columns of the kind of task.
 
-    `learnt_from` is the rater that the run learnt from, empty for the study's own; `percent` how many
-    percent of the training tasks it learnt from. With `extra` the split of `key` is the name of a second
+    `learnt_from` and `percent` as in `run_file`. With `extra` the split of `key` is the name of a second
     test set, which the run on the primary split predicted.
     """
     model, seed, split = key
     part, split = (split, PRIMARY) if extra else ("test", split)
-    name, command = f"{split}-{seed}", f"jobshift train model={model} split={split} seed={seed}"
-    if learnt_from:
-        name, command = f"{name}-{learnt_from}", f"{command} learn_from={learnt_from}"
-    if percent < 100:
-        name, command = f"{name}-{percent}", f"{command} train_share={percent / 100:g}"
-    path = Path("models", model, name, "predictions.parquet")
-    shares = [f"p_{name}" for name in classes]
-    frame = read_columns(path, ["id", "fold", "part", "predicted", *shares], command)
+    path, command = run_file((model, seed, split), "predictions.parquet", learnt_from, percent)
+    columns = ["id", "fold", "part", *kind.predictions()]
+    frame = read_columns(path, columns, command, kind.further)
     frame = frame[frame["part"] == part]
     if extra:
         frame = frame[frame["fold"] == 0]
-    p = frame[shares].to_numpy(dtype=float)
-    unknown = ~frame["predicted"].isin(classes)
-    refuse(path, frame, unknown, f"predicts a class that is none of {classes}")
-    refuse(path, frame, np.isnan(p).any(axis=1), "has a probability that is not a number")
-    refuse(path, frame, ((p < 0) | (p > 1)).any(axis=1), "has a probability outside 0 to 1")
-    refuse(path, frame, abs(p.sum(axis=1) - 1) > 1e-6, "has probabilities that do not sum to 1")
+    for bad, problem in kind.wrong_predictions(frame):
+        refuse(path, frame, bad, problem)
     refuse(path, frame, frame.duplicated(["fold", "id"]), "is there twice")
     wanted = pd.MultiIndex.from_frame(tasks[["fold", "id"]])
     found = pd.MultiIndex.from_frame(frame[["fold", "id"]])
@@ -277,19 +438,23 @@ def read_predictions(
         raise JobshiftError(
             f"{path}: there is no prediction for test task {task} of fold {fold}; run `{command}`"
         )
-    predicted = pd.Categorical(frame["predicted"], categories=classes).codes.astype(int)
-    return predicted[rows], p[rows]
+    return frame.iloc[rows]
 
 
-def read_columns(path: Path, columns: list[str], command: str) -> pd.DataFrame:
-    """Columns of a Parquet file; JobshiftError with the command that makes it where they lack."""
+def read_columns(
+    path: Path, columns: list[str], command: str, further: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Columns of a Parquet file; JobshiftError with the command that makes it where they lack.
+
+    And those whose names begin with one of `further`, if there are any.
+    """
     if not path.is_file():
         raise JobshiftError(f"{path}: there is no such file; run `{command}` first")
     frame = pd.read_parquet(path)
     for column in columns:
         if column not in frame:
             raise JobshiftError(f"{path}: there is no column '{column}'; run `{command}` again")
-    return frame[columns]
+    return frame[[*columns, *(name for name in frame if name.startswith(further))]]
 
 
 def refuse(path: Path, frame: pd.DataFrame, bad: pd.Series | np.ndarray, problem: str) -> None:
@@ -299,24 +464,6 @@ def refuse(path: Path, frame: pd.DataFrame, bad: pd.Series | np.ndarray, problem
         raise JobshiftError(
             f"{path}: row {row.name} (id {row['id']}) {problem}; make the file again"
         )
-
-
-def confusion_frame(truth: bootstrap.HeldOut, predicted: np.ndarray) -> pd.DataFrame:
-    """One row a cell of the confusion table: label, predicted, n."""
-    counts = confusion_table(truth.reference, predicted, len(truth.classes))
-    return pd.DataFrame(
-        product(truth.classes, truth.classes), columns=["label", "predicted"]
-    ).assign(n=counts.ravel())
-
-
-def diagram_frame(
-    truth: bootstrap.HeldOut, predicted: np.ndarray, p: np.ndarray, bins: int
-) -> pd.DataFrame:
-    """The points of the reliability diagram, bins that hold tasks: bin, confidence, accuracy, n."""
-    confidence = p[np.arange(len(predicted)), predicted]
-    columns = calibration.bin_columns(confidence, predicted == truth.reference, bins)
-    rows = calibration.reliability_diagram(columns.sum(axis=0))
-    return pd.DataFrame(rows, columns=["bin", "confidence", "accuracy", "n"])
 
 
 def seed_means(measured: dict[Run, Measures]) -> dict[tuple[str, str, str], Measures]:
@@ -341,7 +488,7 @@ def metrics_frame(measured: dict, held_out: dict[str, bootstrap.HeldOut]) -> pd.
     rows = []
     for (model, seed, split), measures in measured.items():
         truth = held_out[split]
-        sizes = len(truth.reference), len(truth.weights), len(truth.occupations)
+        sizes = len(truth.group), len(truth.weights), len(truth.occupations)
         for metric, draws in measures.items():
             estimate = bootstrap.summary(draws, bootstrap.bounds(metric))
             rows.append((model, seed, split, metric, *estimate, *sizes))
@@ -428,10 +575,10 @@ def nested(metrics: pd.DataFrame) -> dict:
     return result
 
 
-def headline(mean_metrics: pd.DataFrame, data: DataConfig) -> dict:
+def headline(mean_metrics: pd.DataFrame, kind: Kind) -> dict:
     """{model: {metric: value}} on the primary split, mean over the seeds: `dvc metrics show`."""
-    known = bootstrap.metric_names(data.classes, data.exposure)
-    shown = [metric for metric in HEADLINE if metric in known]
+    known = kind.measures()
+    shown = [metric for metric in kind.main if metric in known]
     primary = mean_metrics[mean_metrics["split"] == PRIMARY]
     return {
         model: {
@@ -442,25 +589,20 @@ def headline(mean_metrics: pd.DataFrame, data: DataConfig) -> dict:
     }
 
 
-def bootstrap_notes(config: Config, weights: pd.Series) -> list[str]:
-    """What a caption must say about the measures: weights, occupations, intervals, seeds."""
+def bootstrap_notes(config: Config, kind: Kind, weights: pd.Series) -> list[str]:
+    """What a caption must say about the measures: reference, occupations, intervals, seeds."""
     values = sorted(weights.unique())
     weighing = "all tasks weigh the same"
     if len(values) > 1:
         weighing = f"tasks weigh {values[0]:g} to {values[-1]:g}, column weight"
     seeds = ", ".join(map(str, config.study.seeds))
-    if not config.data.exposure:
-        return [
-            "Reference: held-out label. Every held-out text counts once.",
-            f"Intervals: 95 % percentile, {config.draws} draws of whole leak groups, centred.",
-            f"Mean over the seeds: {seeds}.",
-            f"ECE: expected calibration error, {config.bins} bins.",
-        ]
+    occupations = (
+        f"Occupations of at least {config.min_tasks} held-out tasks: mean of these; {weighing}."
+    )
     return [
-        "Reference: held-out majority label. Measures of tasks count every held-out task once.",
-        f"Occupations of at least {config.min_tasks} held-out tasks: mean of these; {weighing}.",
+        kind.reference,
+        *([occupations] if config.data.exposure else []),
         f"Intervals: 95 % percentile, {config.draws} draws of whole leak groups, centred.",
         f"Mean over the seeds: {seeds}.",
-        f"ECE: expected calibration error, {config.bins} bins.",
-        "Weighted kappa: squared difference of the ordinal scores.",
+        *kind.explained(config.bins),
     ]

@@ -2,12 +2,12 @@
 
 Also writes captions.json (figure → caption), whose numbers come from the same tables, and
 drawn_from.json (figure → SHA-256 of each table that its caption names), by which the paper tells a
-stale figure. A figure for
-which the study has nothing to show is left out, and the log says so: learning curves without
-networks, the effect of the split without a contrast, agreement of raters without a second rater,
-the top occupations where fewer than two are large, accuracy against cost where nobody measured the
-costs, the need of labelled tasks where no model learned from a part of them, and all of exposure where
-the labels are no degrees of it. Each second test set has a figure of its own.
+stale figure. A figure for which the study has nothing to show is left out, and the log says so: learning
+curves without networks, the effect of the split without a contrast, agreement of raters without a second
+rater, the top occupations where fewer than two are large, accuracy against cost where nobody measured the
+costs, the need of labelled texts where no model learned from a part of them, what another kind of task has
+(report/kinds.py), and all of exposure where the labels are no degrees of it. Each second test set has a
+figure of its own; parts of the test set stand beside the whole.
 """
 
 import logging
@@ -23,6 +23,7 @@ from omegaconf import MISSING
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import complete_folder, write_json
+from jobshift.report.kinds import Kind, kind_of
 from jobshift.report.paper import sha256
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ RUN = ["model", "seed", "split"]
 RATES = ["alpha", "beta", "zeta", "substituted_share", "complemented_share", "untouched_share"]
 PLACES = ["rater", "task_weighting", "exposure_from", "employment_workers", "matched_share", *RATES]
 CLASSES = {"E0": "not exposed", "E1": "exposed directly", "E2": "exposed through software"}
-# Table → the stage that makes it and the columns that are drawn.
+# Table → the stage that makes it and the columns that are drawn; `needed` adds those of the kind of task.
 NEEDED = {
     "exposure_major_groups": ("aggregate", ["title", *PLACES]),
     "exposure_industries": ("aggregate", ["industry", *PLACES]),
@@ -58,17 +59,15 @@ NEEDED = {
     ),
     "calibration": ("evaluate", [*RUN, "bin", "confidence", "accuracy", "n"]),
     "confusion": ("evaluate", [*RUN, "label", "predicted", "n"]),
-    "history": (
-        "evaluate",
-        [*RUN, "fold", "epoch", "step", "train_loss", "val_loss", "val_cohen_kappa"],
-    ),
+    "history": ("evaluate", [*RUN, "fold", "epoch", "step", "train_loss", "val_loss"]),
+    # Those that another kind of task has are empty.
+    "curves": ("evaluate", [*RUN, "curve", "x", "y"]),
+    "classes": ("evaluate", [*RUN, "class", "n_test", "f1", "low", "high"]),
+    "decodings": ("evaluate", [*RUN, "decoding", "metric", "value", "low", "high"]),
     # Without measured costs their columns are empty, without a learning curve its table is.
     "comparison": (
         "compare",
-        [
-            *("model", "seeds", "cohen_kappa", "cohen_kappa_low", "cohen_kappa_high"),
-            *("training_seconds", "rating_texts_per_second", "threads"),
-        ],
+        ["model", "seeds", "training_seconds", "rating_texts_per_second", "threads"],
     ),
     "learning_curve": (
         "compare",
@@ -133,6 +132,8 @@ TEXT = (
     "major_group",
     "fifth",
     "release",
+    "class",
+    "decoding",
 )
 
 
@@ -152,14 +153,15 @@ class Config:
 
 def run(config: Config) -> None:
     """Draw every figure; JobshiftError where a table is missing or is not of this study."""
-    tables = {name: read_table(name) for name in NEEDED}
-    check(config, tables)
+    kind = kind_of(config.data.task, config.data.exposure)
+    tables = {name: read_table(name, needed(kind)) for name in NEEDED}
+    check(config, tables, kind)
     # Matplotlib takes a second to load; a missing table is told before.
     from jobshift.report import style
 
     with complete_folder(FIGURES) as folder, style.print_style():
         captions, drawn_from = {}, {}
-        for name, draw in drawings(config, tables).items():
+        for name, draw in drawings(config, tables, kind).items():
             drawing = draw()
             style.save(drawing.figure, folder, name)
             captions[name] = drawing.caption
@@ -172,8 +174,15 @@ def run(config: Config) -> None:
     log.info("%d figures in %s, each as PDF and PNG", len(captions), FIGURES)
 
 
+def needed(kind: Kind) -> dict[str, tuple[str, list[str]]]:
+    """`NEEDED` with the columns of the kind's first measure."""
+    stage, columns = NEEDED["comparison"]
+    first = [f"{kind.first}{what}" for what in ("", "_low", "_high")]
+    return NEEDED | {"comparison": (stage, [*columns, *first])}
+
+
 def drawings(
-    config: Config, tables: dict[str, pd.DataFrame]
+    config: Config, tables: dict[str, pd.DataFrame], kind: Kind
 ) -> "dict[str, Callable[[], style.Drawing]]":
     """Name of each figure that this study has → what draws it."""
     from jobshift.report import (
@@ -181,6 +190,7 @@ def drawings(
         exposure_figures,
         growth_figures,
         model_figures,
+        task_figures,
         validity_figures,
     )
 
@@ -193,9 +203,11 @@ def drawings(
     activities = tables["changes_activities"]
     nation = own["exposure_national"].set_index("measure")["value"]
     history, raters, data = tables["history"], tables["reliability"], config.data
-    on_extra = tables["metrics"]["split"].isin(data.extra)
-    metrics, second = tables["metrics"][~on_extra], tables["metrics"][on_extra]
-    models = model_figures.best_first(metrics, config.names)
+    measured = tables["metrics"]
+    on_extra, on_parts = measured["split"].isin(data.extra), measured["split"].isin(kind.parts)
+    metrics, second = measured[~on_extra & ~on_parts], measured[on_extra]
+    parts = [part for part in kind.parts if part in set(measured["split"])]
+    models = model_figures.best_first(metrics, config.names, kind)
     # A study may train a model on the easier splits alone.
     trained = models | {
         model: config.names.get(model, model)
@@ -224,20 +236,27 @@ def drawings(
             own["exposure_industries"], nation, how
         ),
         "exposure_by_state": lambda: exposure.by_state(own["exposure_states"], nation, how),
-        "model_comparison": lambda: agreement.model_comparison(metrics, models),
+        "model_comparison": lambda: agreement.model_comparison(
+            measured, models, kind, [model_figures.PRIMARY, *parts]
+        ),
         "reliability_diagram": lambda: agreement.reliability_diagram(
-            tables["calibration"], metrics, with_probabilities
+            tables["calibration"], metrics, with_probabilities, kind
         ),
         "confusion_matrices": lambda: agreement.confusion_matrices(
-            tables["confusion"], models, data.classes, data.names
+            tables["confusion"], models, data.classes, kind, data.names
         ),
-        "learning_curves": lambda: agreement.learning_curves(history, models),
-        "split_effect": lambda: agreement.split_effect(metrics, trained, not data.exposure),
+        "ranking_curves": lambda: task_figures.ranking_curves(
+            tables["curves"], measured, tables["confusion"], models, kind, data.classes[-1]
+        ),
+        "classes": lambda: task_figures.classes(tables["classes"], models, data.names),
+        "decodings": lambda: task_figures.decodings(tables["decodings"], models, kind),
+        "learning_curves": lambda: agreement.learning_curves(history, models, kind),
+        "split_effect": lambda: agreement.split_effect(metrics, trained, kind),
         "accuracy_cost": lambda: comparison_figures.accuracy_cost(
-            tables["comparison"], config.names, config.coded
+            tables["comparison"], config.names, kind, config.coded
         ),
         "learning_curve": lambda: comparison_figures.learning_curve(
-            tables["learning_curve"], config.names
+            tables["learning_curve"], config.names, kind
         ),
         "rater_agreement": lambda: agreement.rater_agreement(raters),
         "validity": lambda: validity_figures.heat_map(whole, config.names),
@@ -267,10 +286,22 @@ def drawings(
             agreement.model_comparison(
                 found,
                 {model: shown for model, shown in models.items() if model in set(found["model"])},
-                name,
+                kind,
+                [name],
                 name.replace("_", " "),
             )
         )
+    for name in parts:
+        if tables["curves"]["split"].eq(name).any():
+            figures[f"ranking_curves_{name}"] = lambda name=name: task_figures.ranking_curves(
+                tables["curves"],
+                measured,
+                tables["confusion"],
+                models,
+                kind,
+                data.classes[-1],
+                name,
+            )
     if not data.exposure:
         log.info("left out the figures of exposure: %s", data.no_exposure)
         for name in [name for name in figures if name.startswith(OF_EXPOSURE)]:
@@ -283,6 +314,16 @@ def drawings(
             large < 2,
             f"occupations with at least {config.large_occupation_workers:,} workers: {large}",
         ),
+        *(
+            (name, tables[table].empty, f"{table}.csv is empty, as it is for this kind of task")
+            for name, table in (
+                ("reliability_diagram", "calibration"),
+                ("confusion_matrices", "confusion"),
+                ("ranking_curves", "curves"),
+                ("classes", "classes"),
+                ("decodings", "decodings"),
+            )
+        ),
         (
             "learning_curves",
             not history["split"].eq(model_figures.PRIMARY).any(),
@@ -291,13 +332,13 @@ def drawings(
         ("split_effect", metrics["split"].nunique() < 2, "the study has one split"),
         (
             "accuracy_cost",
-            comparison_figures.with_costs(tables["comparison"]).empty,
+            comparison_figures.with_costs(tables["comparison"], kind).empty,
             "comparison.csv has no costs; benchmarks/model_costs.py measures them",
         ),
         (
             "learning_curve",
-            comparison_figures.of_kappa(tables["learning_curve"]).empty,
-            "learning_curve.csv has no model that learned from a part of the tasks",
+            comparison_figures.of_first(tables["learning_curve"], kind).empty,
+            "learning_curve.csv has no model that learned from a part of the labels",
         ),
         ("rater_agreement", raters.empty, "reliability.csv is empty, there is one rater"),
         ("validity", whole.empty, "validity.csv is empty"),
@@ -323,7 +364,7 @@ def with_values(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["rater"].isin(table.loc[table["value"].notna(), "rater"])]
 
 
-def read_table(name: str, needed: dict[str, tuple[str, list[str]]] = NEEDED) -> pd.DataFrame:
+def read_table(name: str, needed: dict[str, tuple[str, list[str]]]) -> pd.DataFrame:
     """A table of reports/tables/; JobshiftError with the stage that makes it where it lacks."""
     stage, columns = needed[name]
     path = TABLES / f"{name}.csv"
@@ -340,11 +381,11 @@ def read_table(name: str, needed: dict[str, tuple[str, list[str]]] = NEEDED) -> 
     return table
 
 
-def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
+def check(config: Config, tables: dict[str, pd.DataFrame], kind: Kind) -> None:
     """Refuse runs of another study, a rater or a label that is not there, and values without sense."""
     runs = set(config.study.runs())
     metrics = tables["metrics"]
-    second = metrics["split"].isin(config.data.extra)
+    second = metrics["split"].isin([*config.data.extra, *kind.parts])
     metrics = metrics[~metrics["model"].isin(config.data.raters) & ~second]
     found = set(metrics[["model", "split", "seed"]].itertuples(index=False, name=None))
     for model, split, seed in sorted(runs ^ found):
@@ -359,6 +400,12 @@ def check(config: Config, tables: dict[str, pd.DataFrame]) -> None:
         raise JobshiftError(
             f"conf/figures.yaml: rater is '{config.rater}', but the tables of exposure have "
             f"{', '.join(raters)}; choose one of them"
+        )
+    # Without a network, nobody says by what it would be validated.
+    if kind.validation not in tables["history"] and not tables["history"].empty:
+        raise JobshiftError(
+            f"{TABLES / 'history.csv'}: there is no column '{kind.validation}'; make it again with "
+            "`jobshift evaluate`"
         )
     if config.top < 1:
         raise JobshiftError(f"conf/figures.yaml: top is {config.top}; it must be at least 1")

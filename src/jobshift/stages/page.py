@@ -13,6 +13,7 @@ from omegaconf import MISSING, OmegaConf
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.outputs import complete_file
+from jobshift.report.kinds import Kind, kind_of
 from jobshift.report.page import TABLES as SHOWN
 from jobshift.report.page import Facts, Image, page
 from jobshift.report.paper import CAPTIONS, check_figures, read_json, sha256
@@ -23,13 +24,13 @@ log = logging.getLogger(__name__)
 PAGE = Path("reports/comparison.html")
 NAMES = Path("conf/figures.yaml")
 ESTIMATE = ["value", "low", "high"]
-# Table → the stage that makes it and the columns that the page cannot do without.
+# Table → the stage that makes it and the columns that the page cannot do without; `needed` adds those of
+# the kind of task.
 NEEDED = {
     "comparison": (
         "compare",
         [
-            *("model", "seeds", "cohen_kappa", "cohen_kappa_sd", "cohen_kappa_low"),
-            *("cohen_kappa_high", "behind_best", "behind_best_low", "behind_best_high"),
+            *("model", "seeds", "behind_best", "behind_best_low", "behind_best_high"),
             *("behind_best_p_holm", "parameters_total", "parameters_trained", "training_seconds"),
             *("training_texts_per_second", "peak_memory_mb", "rating_texts_per_second"),
             *("size_mb", "threads"),
@@ -50,6 +51,13 @@ NEEDED = {
         "evaluate",
         [*RUN, "metric", *ESTIMATE, "draws", "n_tasks", "n_groups", "n_occupations"],
     ),
+    "metrics_mean": ("evaluate", ["model", "split", "metric", *ESTIMATE, "sd", "n_tasks"]),
+    # Those that another kind of task has are empty.
+    "classes": (
+        "evaluate",
+        [*RUN, "class", "n_test", "threshold", "precision", "recall", "f1", "low", "high"],
+    ),
+    "decodings": ("evaluate", [*RUN, "decoding", "metric", *ESTIMATE]),
 }
 
 
@@ -64,7 +72,8 @@ class Config:
 
 def run(config: Config) -> None:
     """Write reports/comparison.html; JobshiftError where a table is missing or a figure is stale."""
-    tables = {name: read_table(name, NEEDED) for name in SHOWN}
+    kind = kind_of(config.data.task, config.data.exposure)
+    tables = {name: read_table(name, needed(kind)) for name in SHOWN}
     if tables["comparison"].empty:
         raise JobshiftError(
             f"{TABLES / 'comparison.csv'} has no model; make it again with `jobshift compare`"
@@ -78,17 +87,27 @@ def run(config: Config) -> None:
         seeds=study.seeds,
         names=OmegaConf.to_object(OmegaConf.load(NAMES)["names"]),
         others=[rater for rater in raters if rater != study.rater],
-        exposure=config.data.exposure,
         hashes={name: sha256(TABLES / f"{name}.csv") for name in SHOWN},
+        kind=kind,
+        extra=config.data.extra,
+        classes=config.data.names,
     )
     shown = list(config.figures)
     if not config.data.exposure:  # the page is all of the report, as there is no paper
-        shown += [f"model_comparison_{name}" for name in config.data.extra]
+        first = shown.index("model_comparison") + 1 if "model_comparison" in shown else 0
+        shown[first:first] = [f"model_comparison_{name}" for name in config.data.extra]
         shown += ["confusion_matrices", "split_effect", "learning_curves"]
     text = page(facts, tables, images(shown))
     with complete_file(PAGE) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
     log.info("%s, %.0f kB", PAGE, len(text.encode()) / 1000)
+
+
+def needed(kind: Kind) -> dict[str, tuple[str, list[str]]]:
+    """`NEEDED` with the columns of the kind's first measure."""
+    stage, columns = NEEDED["comparison"]
+    first = [f"{kind.first}{what}" for what in ("", "_sd", "_low", "_high")]
+    return NEEDED | {"comparison": (stage, [*first, *columns])}
 
 
 def images(names: list[str]) -> list[Image]:

@@ -52,6 +52,7 @@ def run(config: Config) -> None:
 
 def note(config: Config) -> bytes:
     """What stands for the paper where there is no exposure."""
+    from jobshift.report.kinds import kind_of
     from jobshift.report.note import compile_note
 
     file = TABLES / "metrics_mean.csv"
@@ -60,7 +61,8 @@ def note(config: Config) -> bytes:
     metrics = pd.read_csv(file, dtype={"model": str}, keep_default_na=False, na_values=[""])
     log.info("left out: %s; the paper is a note", config.data.no_exposure)
     data = config.data
-    return compile_note(data.title, data.name, data.no_exposure, metrics, names())
+    kind = kind_of(data.task, data.exposure)
+    return compile_note(data.title, data.name, data.no_exposure, metrics, names(), kind)
 
 
 def names() -> dict[str, str]:

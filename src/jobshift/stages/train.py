@@ -1,7 +1,8 @@
 """train: fit one model on one split with one seed, and predict every text of every part.
 
 A second test set of the data set is one more part, predicted on the primary split by the models that read
-nothing but texts.
+nothing but texts. Which kinds of models there are, and for which tasks, KINDS says; a further kind of
+network is built in `network_of`. Models that write texts are in `train_generation.py`.
 
 Folds are fitted one after another. Finished folds, and the last finished epoch of an unfinished one,
 wait in checkpoints/ until the whole run is written; an interrupted run goes on from there if its config
@@ -21,6 +22,7 @@ import pandas as pd
 
 from jobshift.config import DataConfig, RunConfig
 from jobshift.errors import JobshiftError
+from jobshift.models.options import monitored
 from jobshift.outputs import complete_folder, write_csv, write_json, write_parquet
 
 PREPARED = Path("data/prepared")
@@ -28,13 +30,23 @@ TOKENS = Path("data/tokens")
 MODELS = Path("models")
 CHECKPOINTS = Path("checkpoints")
 PARTS = ("train", "near", "val", "test")
-NETWORKS = ("lstm", "encoder")
-BASELINES = ("majority", "lookup", "tfidf", "svm", "probe", "ensemble")
+NETWORKS = ("lstm", "encoder", "siamese", "seq2seq")
+BASELINES = ["majority", "lookup", "tfidf", "svm", "probe", "ensemble"]
+CLASSIFIERS = [*BASELINES, "lstm", "encoder", "siamese"]
+# Task of a data set → the kinds of models that learn it. Where several classes may apply to a text, its
+# classes have no shares that sum to 1, which `lookup` and `svm` are made for.
+KINDS = {
+    "classification": CLASSIFIERS,
+    "pairs": CLASSIFIERS,
+    "multilabel": [kind for kind in CLASSIFIERS if kind not in ("lookup", "svm")],
+    "generation": ["majority", "nearest", "seq2seq"],
+}
 # What changes nothing in a run: where it is logged, the other runs, where it is written.
 NOT_THE_RUN = ("wandb", "study", "output")
 # What a model trains on: `all` adds validation and the part kept out for its sake.
 FIT_ON = {"train": ["train"], "all": ["train", "near", "val"]}
 PRIMARY = "purged"
+DIGITS = "%.9g"  # of thresholds
 Config = RunConfig
 
 
@@ -52,11 +64,10 @@ def run(config: RunConfig, callbacks: Sequence = ()) -> None:
         raise JobshiftError(
             f"{split} is missing or empty; run the stage prepare, or choose another split"
         )
-    files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
-    for file in [*files, *extra_files(config).values()]:
+    for file in prepared_files(config, folds):
         if not file.is_file():
             raise JobshiftError(f"{file} is missing; run the stage prepare again")
-    if config.tokenizer:
+    if reads_tokens(config):
         check_tokens(config)
     name = f"{config.model.name}/{run_name(config, config.seed)}"
     scratch = CHECKPOINTS / config.output / name
@@ -80,11 +91,7 @@ def run(config: RunConfig, callbacks: Sequence = ()) -> None:
 
 def check(config: RunConfig) -> None:
     """Refuse what makes no sense, before anything is read."""
-    if config.model.kind not in (*BASELINES, *NETWORKS):
-        raise JobshiftError(
-            f"conf/model/{config.model.name}.yaml: model.kind is '{config.model.kind}'; choose one of "
-            f"{', '.join((*BASELINES, *NETWORKS))}"
-        )
+    check_kind(config)
     if not config.output or Path(config.output).is_absolute() or ".." in Path(config.output).parts:
         raise JobshiftError(
             f"output is '{config.output}'; name a folder within the study, such as runs/first, as its "
@@ -100,6 +107,10 @@ def check(config: RunConfig) -> None:
         )
     if config.loss.targets not in ("soft", "hard"):
         raise JobshiftError(f"loss.targets is '{config.loss.targets}'; choose soft or hard")
+    if config.loss.logit_l2 < 0:
+        raise JobshiftError(f"loss.logit_l2 is {config.loss.logit_l2:g}; it must be at least 0")
+    if config.training:
+        monitored(config.training.monitor, config.data.task)
     if not 0 < config.train_share <= 1:
         raise JobshiftError(
             f"train_share is {config.train_share:g}; it must be above 0 and at most 1"
@@ -113,6 +124,56 @@ def check(config: RunConfig) -> None:
             f"student.weight is {student.weight:g} and student.temperature {student.temperature:g}; "
             "the weight must be from 0 to 1, the temperature above 0"
         )
+
+
+def check_kind(config: RunConfig) -> None:
+    """Refuse a kind of model that there is not, or that cannot learn the data set's task."""
+    model, data = config.model, config.data
+    file = f"conf/model/{model.name}.yaml"
+    every = list(dict.fromkeys(kind for kinds in KINDS.values() for kind in kinds))
+    if model.kind not in every:
+        raise JobshiftError(
+            f"{file}: model.kind is '{model.kind}'; choose one of {', '.join(every)}"
+        )
+    if model.kind not in KINDS[data.task]:
+        raise JobshiftError(
+            f"{file}: a model of the kind {model.kind} cannot learn the data set {data.name}, whose task is "
+            f"{data.task}; choose one of the kinds {', '.join(KINDS[data.task])}"
+        )
+    if several(config) and config.student:
+        raise JobshiftError(
+            f"{file}: a student learns the probabilities of the one class of a text, but in {data.name} "
+            "several may apply; choose a model without `student`, such as minilm_frozen"
+        )
+    if several(config) and needs_activities(config):
+        raise JobshiftError(
+            f"{file}: probe.hierarchy reads the codes of a text's activities, of which the classes of "
+            f"{data.name} are made; choose a model that reads the text alone, such as minilm_probe"
+        )
+    if model.kind == "seq2seq" and config.loss.logit_l2:
+        raise JobshiftError(
+            f"{file}: loss.logit_l2 is for networks that classify; leave it at 0 for one that writes"
+        )
+
+
+def several(config: RunConfig) -> bool:
+    """Whether any number of classes may apply to a text of the data set."""
+    return config.data.task == "multilabel"
+
+
+def reads_tokens(config: RunConfig) -> bool:
+    """Whether the model reads what the stage tokenize wrote; other networks only use its tokenizer."""
+    if not config.tokenizer:
+        return False
+    return config.model.kind in ("lstm", "encoder") or bool(config.tokenizer.kind)
+
+
+def prepared_files(config: RunConfig, folds: list[Path]) -> list[Path]:
+    """The prepared files that a run reads."""
+    files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
+    if config.data.task == "generation":
+        files.append(PREPARED / config.data.name / "titles.json")
+    return [*files, *extra_files(config).values()]
 
 
 def check_tokens(config: RunConfig) -> None:
@@ -189,9 +250,8 @@ def fingerprint(config: RunConfig, folds: list[Path]) -> str:
     """Hash of all that decides a run's result: its options, its data, its tokens, other runs."""
     options = {key: value for key, value in asdict(config).items() if key not in NOT_THE_RUN}
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
-    files = [fold / f"{part}.parquet" for fold in folds for part in PARTS]
-    files += extra_files(config).values()
-    if config.tokenizer:
+    files = prepared_files(config, folds)
+    if reads_tokens(config):
         files.append(TOKENS / config.tokenizer.name / "report.json")
     files += other_runs(config)
     for file in files:
@@ -244,18 +304,20 @@ def read_part(config: RunConfig, fold: Path, part: str) -> pd.DataFrame:
     file = extra_files(config).get(part, fold / f"{part}.parquet")
     rows = pd.read_parquet(file)
     if config.learn_from and part in ("train", "near", "val"):
-        rows = relabelled(rows, config.learn_from, config.data.classes, file)
-    wrong = ~rows["label"].isin(config.data.classes)
-    if wrong.any():
-        row = rows[wrong].iloc[0]
-        raise JobshiftError(
-            f"{file}: the row with id {row['id']} has the label {row['label']!r}, which "
-            f"conf/data/{config.data.name}.yaml does not list"
-        )
+        rows = relabelled(rows, config.learn_from, config.data, file)
+    if config.data.task == "generation":
+        return rows
+    known = set(config.data.classes)
+    for name, label in zip(rows["id"], rows["label"], strict=True):
+        if not known.issuperset(label.split() if several(config) else [label]):
+            raise JobshiftError(
+                f"{file}: the row with id {name} has the label {label!r}, which "
+                f"conf/data/{config.data.name}.yaml does not list"
+            )
     return rows
 
 
-def relabelled(rows: pd.DataFrame, rater: str, classes: list[str], file: Path) -> pd.DataFrame:
+def relabelled(rows: pd.DataFrame, rater: str, data: DataConfig, file: Path) -> pd.DataFrame:
     """`rows` with the label of `rater` and all of its share, the rows without one left out."""
     if f"label_{rater}" not in rows:
         raise JobshiftError(
@@ -265,15 +327,23 @@ def relabelled(rows: pd.DataFrame, rater: str, classes: list[str], file: Path) -
     rated = rows[rows[f"label_{rater}"].notna()].reset_index(drop=True)
     if len(rated) < len(rows):
         logging.info("%s: %d tasks without a label of %s", file, len(rows) - len(rated), rater)
-    label = rated[f"label_{rater}"]
-    return rated.assign(label=label, **{f"p_{c}": (label == c).astype(float) for c in classes})
+    rated = rated.assign(label=rated[f"label_{rater}"])
+    shares = targets(rated, data, "hard")
+    return rated.assign(**{f"p_{c}": shares[:, n] for n, c in enumerate(data.classes)})
 
 
 def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
-    """Label shares [rows, classes]: of the votes (soft) or of the majority label alone (hard)."""
+    """Label shares [rows, classes]: of the votes (soft) or of the majority label alone (hard).
+
+    Where several classes may apply, 1 for each of a text's classes, else 0.
+    """
     classes = data.classes
     if how == "soft":
         return rows[[f"p_{name}" for name in classes]].to_numpy()
+    if data.task == "multilabel":
+        from jobshift.measures.multilabel import indicators
+
+        return indicators(rows["label"], classes).astype(float)
     return (rows["label"].to_numpy()[:, None] == np.array(classes, dtype=object)).astype(float)
 
 
@@ -288,24 +358,40 @@ def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger, callbacks: Se
             "validation; choose another rater"
         )
     check_columns(config, parts["train"])
-    if config.model.kind in NETWORKS:
-        found = fit_network(config, fold, parts, scratch, logger, callbacks)
-    elif config.model.kind == "ensemble":
-        found = mean_of_members(config, fold, parts)
+    thresholds = None
+    if config.data.task == "generation":
+        from jobshift.stages.train_generation import fit_generation
+
+        model, found, history = fit_generation(config, parts, scratch, logger, callbacks)
     else:
-        found = fit_baseline(config, parts)
-    model, probabilities, history = found
+        if config.model.kind in NETWORKS:
+            fitted = fit_network(config, fold, parts, scratch, logger, callbacks)
+        elif config.model.kind == "ensemble":
+            fitted = mean_of_members(config, fold, parts)
+        else:
+            fitted = fit_baseline(config, parts)
+        model, probabilities, history = fitted
+        if several(config):
+            thresholds = chosen_thresholds(config, parts["val"], probabilities["val"])
+        found = {
+            part: decided(shares, config.data.classes, thresholds)
+            for part, shares in probabilities.items()
+        }
+    if logger and "test" in parts:
+        log_results(logger, config.data.task, parts["test"], found["test"])
     with complete_folder(scratch / "finished") as folder:
         frames = [
-            predictions(config.data, rows, probabilities[part], int(fold.name), part)
-            for part, rows in parts.items()
+            predictions(rows, found[part], int(fold.name), part) for part, rows in parts.items()
         ]
         write_parquet(pd.concat(frames), folder / "predictions.parquet")
         if history is not None:
             write_csv(history, folder / "history.csv")
+        if thresholds is not None:
+            table = {"fold": int(fold.name), "class": config.data.classes, "threshold": thresholds}
+            write_csv(pd.DataFrame(table), folder / "thresholds.csv", float_format=DIGITS)
         (folder / "model").mkdir()
         model.save(folder / "model")
-        if config.model.kind == "encoder":
+        if config.model.kind in ("encoder", "siamese"):
             tokenizer_files(config, folder / "model")
     shutil.rmtree(scratch / "epochs", ignore_errors=True)
 
@@ -319,23 +405,53 @@ def check_columns(config: RunConfig, rows: pd.DataFrame) -> None:
             "do not have; choose another model"
         )
     pair = (config.probe and config.probe.pair) or (config.tokenizer and config.tokenizer.pair)
-    if pair and rows["text_pair"].isna().all():
+    if (pair or config.model.kind == "siamese") and rows["text_pair"].isna().all():
         raise JobshiftError(
             f"{where}: the model reads a second text, which the texts of {config.data.name} do not have; "
             "choose another model, or name its column (data.pair) and prepare again"
         )
 
 
-def predictions(
-    data: DataConfig, rows: pd.DataFrame, probabilities: np.ndarray, fold: int, part: str
+def chosen_thresholds(
+    config: RunConfig, rows: pd.DataFrame, probabilities: np.ndarray
+) -> np.ndarray:
+    """The threshold of each class, chosen on the validation `rows`, or 0.5 where these were learnt from.
+
+    Rounded as they are written, so that `predicted` follows from thresholds.csv.
+    """
+    from jobshift.measures.multilabel import choose_thresholds
+
+    if config.fit_on != "train":
+        return np.full(len(config.data.classes), 0.5)
+    reference = targets(rows, config.data, "hard") == 1
+    return np.array([float(DIGITS % each) for each in choose_thresholds(reference, probabilities)])
+
+
+def decided(
+    probabilities: np.ndarray, classes: list[str], thresholds: np.ndarray | None
 ) -> pd.DataFrame:
-    """One row a text: id, fold, part, the likeliest class, the probabilities."""
-    classes = data.classes
+    """The column `predicted`, and one of probabilities for each class.
+
+    Predicted is the likeliest class; with `thresholds` all that reach theirs, joined by blanks.
+    """
+    if thresholds is None:
+        predicted = np.array(classes)[probabilities.argmax(axis=1)]
+    else:
+        predicted = [
+            " ".join(name for name, has in zip(classes, row, strict=True) if has)
+            for row in probabilities >= thresholds
+        ]
     frame = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in classes])
+    frame.insert(0, "predicted", predicted)
+    return frame
+
+
+def predictions(rows: pd.DataFrame, found: pd.DataFrame, fold: int, part: str) -> pd.DataFrame:
+    """One row a text: id, fold, part, and what the model has `found` in the texts of `rows`."""
+    frame = found.copy()
     frame.insert(0, "id", rows["id"].to_numpy())
     frame.insert(1, "fold", fold)
     frame.insert(2, "part", part)
-    frame.insert(3, "predicted", np.array(classes)[probabilities.argmax(axis=1)])
     return frame
 
 
@@ -348,7 +464,7 @@ def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame]):
     elif config.model.kind == "lookup":
         model = ActivityLookup(section(config, "lookup"))
     elif config.model.kind == "tfidf":
-        model = Tfidf(section(config, "tfidf"), config.loss.class_weight)
+        model = Tfidf(section(config, "tfidf"), config.loss.class_weight, several(config))
     elif config.model.kind == "svm":
         model = Svm(section(config, "svm"), config.loss.class_weight)
     else:
@@ -358,7 +474,7 @@ def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame]):
         embedded: dict[str, np.ndarray] = {}
         for file in (PREPARED / config.data.name / "tasks.parquet", *extra_files(config).values()):
             embedded |= sentences(options.path, options.max_length, file, options.pair)
-        model = Probe(options, embedded, config.loss.class_weight)
+        model = Probe(options, embedded, config.loss.class_weight, several(config))
     everything = together(parts)
     train = everything.iloc[taught(config, everything)]
     model.fit(train, targets(train, config.data, config.loss.targets), train["weight"].to_numpy())
@@ -429,46 +545,25 @@ def fit_network(
     """Train a network, early stopping on validation where it is not trained on."""
     import torch
 
-    from jobshift.models.training import Labelled, fit, predict
-    from jobshift.texts.batches import read_tokens, sorted_batches
+    from jobshift.models.training import Classifier, Labelled, SeveralClasses, fit, predict
 
     section(config, "tokenizer")
     everything = together(parts)
-    tokens = read_tokens(TOKENS / config.tokenizer.name / "tokens.arrow", everything["id"].tolist())
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
+    network, inputs = network_of(config, everything)
     classes = config.data.classes
-    if config.model.kind == "lstm":
-        from jobshift.models.lstm import Lstm
-
-        network = Lstm(section(config, "lstm"), tokens.vocabulary, tokens.padding, len(classes))
-        inputs = tokens
-    else:
-        from jobshift.models.encoder import Encoder, FrozenOutputs
-
-        kept = config.student.layers if config.student else None
-        network = Encoder(
-            section(config, "encoder"),
-            classes,
-            config.lora,
-            kept,
-            tokens.vocabulary,
-            tokens.padding,
-        )
-        inputs = tokens
-        if config.encoder.cache_frozen:
-            batches = sorted_batches(tokens.lengths, 64)
-            inputs = FrozenOutputs(network, tokens, batches, keep=True)
+    kind = SeveralClasses if several(config) else Classifier
     rows = {part: np.flatnonzero(everything["part"] == part) for part in parts}
-    number = {name: n for n, name in enumerate(classes)}
 
     def labelled(chosen: np.ndarray) -> Labelled:
         frame = everything.iloc[chosen]
+        hard = targets(frame, config.data, "hard").astype(np.int64)
         return Labelled(
             inputs,
             chosen,
             targets(frame, config.data, config.loss.targets).astype(np.float32),
-            frame["label"].map(number).to_numpy(np.int64),
+            hard if several(config) else hard.argmax(axis=1),
             frame["weight"].to_numpy(np.float32),
         )
 
@@ -489,36 +584,65 @@ def fit_network(
         logger,
         callbacks,
         config.student,
+        kind,
     )
-    probabilities = {part: predict(network, inputs, rows[part]) for part in parts}
-    if logger:
-        log_results(logger, classes, confusion, parts["test"], probabilities["test"])
-    return network, probabilities, history
-
-
-def log_results(
-    logger,
-    classes: list[str],
-    confusion: list[list[int]],
-    rows: pd.DataFrame,
-    probabilities: np.ndarray,
-) -> None:
-    """Hand W&B the confusion matrix on validation, if any, and the table of test predictions."""
-    if confusion:
+    if logger and confusion:
         matrix = [
             [label, predicted, confusion[i][j]]
             for i, label in enumerate(classes)
             for j, predicted in enumerate(classes)
         ]
         logger.log_table("val_confusion", columns=["label", "predicted", "tasks"], data=matrix)
-    predicted = np.array(classes)[probabilities.argmax(axis=1)]
-    table = [
-        [row.id, row.label, guess, *map(float, shares)]
-        for row, guess, shares in zip(rows.itertuples(), predicted, probabilities, strict=True)
-    ]
-    columns = ["id", "label", "predicted", *(f"p_{name}" for name in classes)]
-    logger.log_table("test_predictions", columns=columns, data=table)
-    logger.log_metrics({"test_accuracy": float((predicted == rows["label"].to_numpy()).mean())})
+    probabilities = {part: predict(network, inputs, rows[part], kind=kind) for part in parts}
+    return network, probabilities, history
+
+
+def network_of(config: RunConfig, rows: pd.DataFrame):
+    """A network that is to be trained, and its inputs (`training.Inputs`) for each of `rows`."""
+    from jobshift.models.encoder import Encoder, FrozenOutputs
+    from jobshift.texts.batches import read_tokens, sorted_batches
+
+    classes, kind = config.data.classes, config.model.kind
+    if kind == "siamese":
+        from jobshift.models.siamese import Siamese, TextPairs, text_pairs
+        from jobshift.texts.tokenizer import load_tokenizer
+
+        options, encoder = section(config, "siamese"), section(config, "encoder")
+        inputs = text_pairs(load_tokenizer(config.tokenizer), rows)
+        tokens = inputs.texts
+        network = Siamese(options, encoder, classes, config.lora, tokens.vocabulary, tokens.padding)
+        if encoder.cache_frozen:
+            batches = sorted_batches(tokens.lengths, 64)
+            outputs = FrozenOutputs(network.encoder, tokens, batches, keep=True)
+            inputs = TextPairs(outputs, inputs.first, inputs.second)
+        return network, inputs
+    tokens = read_tokens(TOKENS / config.tokenizer.name / "tokens.arrow", rows["id"].tolist())
+    if kind == "lstm":
+        from jobshift.models.lstm import Lstm
+
+        options = section(config, "lstm")
+        return Lstm(options, tokens.vocabulary, tokens.padding, len(classes)), tokens
+    network = Encoder(
+        section(config, "encoder"),
+        classes,
+        config.lora,
+        config.student.layers if config.student else None,
+        tokens.vocabulary,
+        tokens.padding,
+        several(config),
+    )
+    if not config.encoder.cache_frozen:
+        return network, tokens
+    return network, FrozenOutputs(network, tokens, sorted_batches(tokens.lengths, 64), keep=True)
+
+
+def log_results(logger, task: str, rows: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Hand W&B the table of test predictions, and accuracy where a text has one class."""
+    table = pd.concat([rows[["id", "label"]].reset_index(drop=True), found], axis=1)
+    logger.log_table("test_predictions", columns=list(table), data=table.to_numpy().tolist())
+    if task in ("classification", "pairs"):
+        right = table["predicted"] == table["label"]
+        logger.log_metrics({"test_accuracy": float(right.mean())})
 
 
 def tokenizer_files(config: RunConfig, folder: Path) -> None:
@@ -553,6 +677,12 @@ def gather(config: RunConfig, finished: list[Path], folder: Path) -> None:
     ]
     if histories:
         write_csv(pd.concat(histories), folder / "history.csv")
+    if several(config):
+        # As text: a class may be called NA, or 01.
+        tables = [
+            pd.read_csv(fold / "thresholds.csv", dtype=str, na_filter=False) for fold in finished
+        ]
+        write_csv(pd.concat(tables), folder / "thresholds.csv")
     for number, fold in enumerate(finished):
         shutil.copytree(fold / "model", folder / str(number))
     write_json(recorded(config), folder / "run.json")

@@ -15,12 +15,14 @@ from omegaconf import MISSING
 from jobshift.config import DataConfig, Study
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap
+from jobshift.measures.kinds import Classification
 from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
 from jobshift.stages.evaluate import (
     PRIMARY,
     check_counts,
     defined,
+    kind_of,
     read_predictions,
     read_tasks,
 )
@@ -45,18 +47,18 @@ class Config:
 
 def run(config: Config) -> None:
     """Write reports/tables/transfer.csv and .tex; without a rater or model in `transfer`, empty ones."""
-    study, classes = config.study, config.data.classes
+    study, kind = config.study, kind_of(config.data)
     check_counts("conf/transfer.yaml", config, ["draws"])
-    config.metrics = defined(config.metrics, config.data, "transfer: metrics")
+    config.metrics = defined(config.metrics, kind, config.data.name, "transfer: metrics")
     for rater in study.transfer.raters:
         if rater not in config.data.raters:
             raise JobshiftError(
                 f"params.yaml: transfer.raters names '{rater}', but the data set {config.data.name} "
-                f"was rated by {', '.join(config.data.raters)}"
+                f"was rated by {', '.join(config.data.raters) or 'nobody'}"
             )
     rows: list[tuple] = []
     if study.transfer.models and study.transfer.raters:
-        rows = measured(config, classes)
+        rows = measured(config, kind)
     else:
         logging.info("left out: params.yaml names no model or no rater in `transfer`")
     frame = pd.DataFrame(rows, columns=COLUMNS)
@@ -65,13 +67,13 @@ def run(config: Config) -> None:
         partial.write_text(latex(frame, config), encoding="utf-8")
 
 
-def measured(config: Config, classes: list[str]) -> list[tuple]:
+def measured(config: Config, kind: Classification) -> list[tuple]:
     """One row a model, rater learnt from, rater who judges and measure."""
-    study = config.study
+    study, classes = config.study, kind.classes
     raters = list(dict.fromkeys([study.rater, *study.transfer.raters]))
     others = [rater for rater in raters if rater != study.rater]
     folder = Path("data/prepared", config.data.name, PRIMARY)
-    tasks = read_tasks(folder, classes, others)
+    tasks = read_tasks(folder, kind, others)
     tasks[f"label_{study.rater}"] = tasks["label"]
     given = {}
     for rater in raters:
@@ -81,7 +83,8 @@ def measured(config: Config, classes: list[str]) -> list[tuple]:
         for rater in raters:
             key = model, study.seeds[0], PRIMARY
             learnt_from = "" if rater == study.rater else rater
-            given[model, rater] = read_predictions(key, tasks, classes, learnt_from)
+            frame = read_predictions(key, tasks, kind, learnt_from)
+            given[model, rater] = kind.answers(frame, tasks)
     rows = []
     for judge in raters:
         for (model, source), (predicted, p) in given.items():
@@ -90,20 +93,18 @@ def measured(config: Config, classes: list[str]) -> list[tuple]:
             truth = pd.Categorical(tasks[f"label_{judge}"], categories=classes).codes
             both = (predicted >= 0) & (truth >= 0)
             chosen = tasks[both].assign(label=tasks[f"label_{judge}"][both])
-            held_out = bootstrap.HeldOut(
-                chosen, config.data.scale, config.draws, config.seed, config.min_tasks
-            )
+            held_out = kind.held_out(chosen, config.draws, config.seed, config.min_tasks)
             measures = (
-                bootstrap.measure_labels(held_out, predicted[both])
+                kind.measure_labels(held_out, predicted[both])
                 if p is None
-                else bootstrap.measure(held_out, predicted[both], p[both], bins=1)
+                else kind.measure(held_out, (predicted[both], p[both]), bins=1)
             )
             for metric in config.metrics:
                 value, low, high, _ = bootstrap.summary(measures[metric], bootstrap.bounds(metric))
                 rows.append((model, source, judge, metric, value, low, high, int(both.sum())))
             logging.info(
-                "%s of %s, judged by %s: Cohen's κ %.3f",
-                model, source, judge, measures["cohen_kappa"][0],
+                "%s of %s, judged by %s: %s %.3f",
+                model, source, judge, tables.MAIN[kind.first], measures[kind.first][0],
             )  # fmt: skip
     order = {name: n for n, name in enumerate([LABELS, *study.transfer.models])}
     return sorted(rows, key=lambda row: (order[row[0]], raters.index(row[1]), raters.index(row[2])))

@@ -18,11 +18,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from jobshift.config import CONF, RunConfig, explain, load_params
 from jobshift.errors import JobshiftError
+from jobshift.models.options import VALIDATION, monitored
 from jobshift.stages import train
 from jobshift.sweeps.options import Sweep
 from jobshift.sweeps.space import active, contains, distributions, samples
 
-OBJECTIVES = ("val_cohen_kappa", "val_accuracy", "val_loss")
 # What a sweep decides by options of its own, or may not decide at all.
 RESERVED = ("data", "model", "output", "seed", "study", "tokenizer", "wandb")
 
@@ -124,11 +124,6 @@ def check(sweep: Sweep) -> RunConfig:
     """As `checked`, without the name of the file in errors."""
     if not re.fullmatch(r"[\w-]+", sweep.name):
         raise JobshiftError(f"name is '{sweep.name}'; letters, digits, '-' and '_' make a folder")
-    if sweep.objective not in OBJECTIVES:
-        reason = ": a test measure must not choose the model" if "test" in sweep.objective else ""
-        raise JobshiftError(
-            f"objective is '{sweep.objective}'{reason}; choose one of {', '.join(OBJECTIVES)}"
-        )
     if sweep.trials < 1 or not sweep.seeds or len(set(sweep.seeds)) < len(sweep.seeds):
         raise JobshiftError("it needs one trial or more, and one seed or more, each once")
     found = distributions(sweep.space)
@@ -143,6 +138,12 @@ def check(sweep: Sweep) -> RunConfig:
         base: RunConfig = OmegaConf.to_object(tried)
     except (HydraException, OmegaConfBaseException) as error:
         raise JobshiftError(explain(error)) from error
+    objectives = (*VALIDATION[base.data.task], "val_loss")
+    if sweep.objective not in objectives:
+        reason = ": a test measure must not choose the model" if "test" in sweep.objective else ""
+        raise JobshiftError(
+            f"objective is '{sweep.objective}'{reason}; choose one of {', '.join(objectives)}"
+        )
     train.check(base)
     for key, values in samples(sweep.space).items():
         for value in values:
@@ -162,9 +163,10 @@ def check(sweep: Sweep) -> RunConfig:
     if base.model.kind in train.NETWORKS:
         if base.training is None or base.optimizer is None:
             raise JobshiftError(f"{CONF}/model/{sweep.model}.yaml lacks 'training' or 'optimizer'")
-        if base.training.monitor != sweep.objective and "training.monitor" not in found:
+        watched = monitored(base.training.monitor, base.data.task)
+        if watched != sweep.objective and "training.monitor" not in found:
             raise JobshiftError(
-                f"training keeps the epoch with the best {base.training.monitor}, but the objective is "
+                f"training keeps the epoch with the best {watched}, but the objective is "
                 f"{sweep.objective}; set fixed: {{training.monitor: {sweep.objective}}}"
             )
     elif sweep.pruner.kind != "none":
@@ -215,10 +217,10 @@ def folds(config: RunConfig) -> list[Path]:
     found = sorted(path for path in split.glob("*") if path.name.isdigit())
     if not found:
         raise JobshiftError(f"{split} is missing or empty; run the stage prepare first")
-    if config.tokenizer and not (train.TOKENS / config.tokenizer.name / "report.json").is_file():
-        raise JobshiftError(
-            f"{train.TOKENS / config.tokenizer.name} is missing; run the stage tokenize first"
-        )
+    if train.reads_tokens(config):
+        tokens = train.TOKENS / config.tokenizer.name
+        if not (tokens / "report.json").is_file():
+            raise JobshiftError(f"{tokens} is missing; run the stage tokenize first")
     return found
 
 

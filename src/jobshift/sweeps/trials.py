@@ -142,27 +142,52 @@ def best_value(config: RunConfig, objective: str) -> float:
 
 def predicted_value(config: RunConfig, objective: str) -> float:
     """The objective from predictions of the validation part, rounded as in a history."""
-    from jobshift.measures.agreement import accuracy, cohen_kappa, confusion_table
-
-    classes = config.data.classes
     predictions = pd.read_parquet(run_folder(config) / "predictions.parquet")
     values = []
     for fold, rows in predictions[predictions["part"] == "val"].groupby("fold"):
         file = train.PREPARED / config.data.name / config.split / str(fold) / "val.parquet"
-        labelled = pd.read_parquet(file).set_index("id").loc[rows["id"]]
-        if objective == "val_loss":
-            targets = train.targets(labelled.reset_index(), config.data, config.loss.targets)
-            shares = rows[[f"p_{name}" for name in classes]].to_numpy()
-            each = -(targets * np.log(np.clip(shares, 1e-12, 1))).sum(axis=1)
-            values.append(float(np.average(each, weights=labelled["weight"])))
-            continue
-        number = {name: n for n, name in enumerate(classes)}
-        reference, guessed = (
-            each.map(number).to_numpy() for each in (labelled["label"], rows["predicted"])
-        )
-        table = confusion_table(reference, guessed, len(classes))
-        values.append(float((accuracy if objective == "val_accuracy" else cohen_kappa)(table)))
+        labelled = pd.read_parquet(file).set_index("id").loc[rows["id"]].reset_index()
+        values.append(float(measured(config, objective, rows, labelled)))
     return round(float(np.mean(values)), 6)
+
+
+def measured(
+    config: RunConfig, objective: str, rows: pd.DataFrame, labelled: pd.DataFrame
+) -> float:
+    """The objective of the predictions `rows` of the tasks `labelled`, in the same order.
+
+    As in training: micro-F1 is that of the threshold 0.5. JobshiftError where outputs do not tell it.
+    """
+    from jobshift.measures import agreement, multilabel
+    from jobshift.measures.generation import exact_match
+
+    if config.data.task == "generation":
+        if objective != "val_exact_match":
+            raise JobshiftError(
+                f"{config.model.name} has no {objective}, as it gives no probabilities; choose the "
+                "objective val_exact_match"
+            )
+        return exact_match(rows["output"].tolist(), labelled["target"].tolist()).mean()
+    classes = config.data.classes
+    shares = rows[[f"p_{name}" for name in classes]].to_numpy()
+    if objective == "val_loss":
+        targets = train.targets(labelled, config.data, config.loss.targets)
+        each = -targets * np.log(np.clip(shares, 1e-12, 1))
+        if config.data.task == "multilabel":
+            each = (each - (1 - targets) * np.log(np.clip(1 - shares, 1e-12, 1))) / len(classes)
+        return np.average(each.sum(axis=1), weights=labelled["weight"])
+    if config.data.task == "multilabel":
+        reference = multilabel.indicators(labelled["label"], classes)
+        if objective == "val_f1_micro":
+            return multilabel.f1_micro(multilabel.f1_columns(reference, shares > 0.5).sum(axis=0))
+        return multilabel.label_ranking_average_precision(reference, shares).mean()
+    number = {name: n for n, name in enumerate(classes)}
+    reference, guessed = (
+        each.map(number).to_numpy() for each in (labelled["label"], rows["predicted"])
+    )
+    table = agreement.confusion_table(reference, guessed, len(classes))
+    measure = agreement.accuracy if objective == "val_accuracy" else agreement.cohen_kappa
+    return measure(table)
 
 
 def parameters(trial: optuna.trial.FrozenTrial, sweep: Sweep) -> dict[str, Any]:

@@ -18,11 +18,10 @@ and `all_targets` names all that would be right. Choices made here:
   seen DWAs it straddles training and test, which is their very point, and serves to resample.
 
 The drawing depends on texts, codes and the seed, not on the order of the file. The split belongs to this
-reader, as `seen` depends on it: `part` says it, `folds` hands it on.
+reader, as `seen` depends on it, and `part` says it.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +30,11 @@ import pandas as pd
 from jobshift.errors import JobshiftError
 from jobshift.texts.onet import Prepared
 from jobshift.texts.onet_activity import read_tasks
-from jobshift.texts.splits import Fold, leakage, linked_groups, normalise, parts_of
+from jobshift.texts.splits import leakage, linked_groups, normalise, parts_of
 
 HELD = ("val", "test")
+# The parts as the data card counts them: those held out by what is asked of them.
+NAMED = ("train", "near", "val, seen", "val, unseen", "test, seen", "test, unseen", "purged")
 
 
 def prepare(
@@ -72,11 +73,11 @@ def prepare(
     rows["part"] = rows["same"].map(divide(rows["same"], rows["dwa"], seed, test, val))
     rows["seen"] = rows["dwa"].isin(set(rows["dwa"][rows["part"] == "train"]))
     named = named_parts(rows)
-    for part in ("train", *(f"{held}, {kind}" for held in HELD for kind in ("unseen", "seen"))):
-        if not (named == part).any():
+    for part in NAMED:
+        if part not in ("near", "purged") and not (named == part).any():
             raise JobshiftError(
-                f"conf/data/onet_generalize.yaml: no link is left for the part {part}; change "
-                f"split.test={test}, split.val={val} or split.seed={seed}"
+                f"no link is left for the part '{part}'; change split.test={test}, split.val={val} or "
+                f"split.seed={seed}"
             )
     counts = {
         "links read": read,
@@ -85,7 +86,8 @@ def prepare(
         "distinct texts": tasks["same"].nunique(),
         "titles": rows["target"].nunique(),
     }
-    for part, own in rows.groupby(named):
+    for part in NAMED:
+        own = rows[named == part]
         counts |= {
             f"{part}: links": len(own),
             f"{part}: tasks": own["task"].nunique(),
@@ -155,17 +157,6 @@ def named_parts(rows: pd.DataFrame) -> pd.Series:
     """The part of each row, of validation and test with its kind: `test, unseen`, `test, seen` …"""
     kind = rows["seen"].map({True: ", seen", False: ", unseen"})
     return rows["part"] + kind.where(rows["part"].isin(HELD), "")
-
-
-def titles(rows: pd.DataFrame) -> pd.DataFrame:
-    """Every DWA of the data set with its title, sorted by code: `dwa`, `title`; what may be generated."""
-    every = rows[["dwa", "target"]].drop_duplicates().sort_values("dwa", ignore_index=True)
-    return every.rename(columns={"target": "title"})
-
-
-def folds(rows: pd.DataFrame) -> Iterator[Fold]:
-    """Yield the one fold of the links, as `splits.folds` does: their parts, and their leak groups."""
-    yield Fold(rows["part"], rows["group"])
 
 
 def leaks(rows: pd.DataFrame) -> dict[str, dict[str, float]]:

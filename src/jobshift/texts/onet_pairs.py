@@ -9,7 +9,7 @@ Choices made here:
   together with its specialities (all O*NET-SOC codes of one SOC code). A text of a test occupation is taken
   away from all others, one of a validation occupation from training. So neither an occupation nor a text of
   test or validation is in training. The drawing decides who meets whom, so the split belongs to this
-  reader: `part` says it, `folds` hands it on.
+  reader, and `part` says it.
 - **Squares.** Take a pair (a, b) of one occupation and a pair (c, d) of another: (a, b) and (c, d) are
   `same`, (a, d) and (c, b) are `other`. All pairs come in such fours. So labels are balanced, and each text
   stands on each side as often in a `same` as in an `other` pair: nothing can be told from one text
@@ -23,7 +23,7 @@ All drawing is from tasks sorted by occupation and id, so it depends on the seed
 file.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from itertools import combinations
 from pathlib import Path
 
@@ -34,10 +34,9 @@ from jobshift.errors import JobshiftError
 from jobshift.texts.gpts_are_gpts import indicators
 from jobshift.texts.onet import Prepared
 from jobshift.texts.onet_activity import read_tasks
-from jobshift.texts.splits import Fold, hold_out, normalise, parts_of
+from jobshift.texts.splits import hold_out, normalise, parts_of
 
-CONF = "conf/data/onet_pairs.yaml"
-CLASSES = {"other", "same"}
+CLASSES = ["other", "same"]
 PAIRS = {"train": 20_000, "val": 4_000, "test": 4_000}
 SQUARE = 4  # pairs a square; as many squares are hard as are not
 
@@ -55,21 +54,20 @@ def prepare(
 ) -> Prepared:
     """Pairs of the tasks in `onet_tasks` under `raw`, sorted by id.
 
-    `classes` are `other` and `same`; `rater` says nothing, as no one rated. `pairs` is the number of pairs
-    of each part, a multiple of 8. `test` is the share of tasks whose occupations are held
-    out, `val` that of the remaining. Returns the columns of `schema.TASKS`, with `id` the two task ids
-    joined by a hyphen, `group` and `occupation` the occupation of the first task; and `occupation_pair`,
-    `hard`, `part`, `p_<class>`. Raises JobshiftError as `read_tasks`, for numbers and shares that do not
-    fit, and where there are not as many pairs; ValueError for other classes.
+    `classes` are `other` and `same`, in this order; `rater` says nothing, as no one rated. `pairs` is the
+    number of pairs of each part, a multiple of 8; `PAIRS` where it says nothing. `test` is the share of
+    tasks whose occupations are held out, `val` that of the remaining. Returns the columns of
+    `schema.PREPARED`, with `id` the two task ids joined by a hyphen, `group` and `occupation` the occupation
+    of the first task; and `part`, `p_<class>`. Raises JobshiftError as `read_tasks`, for numbers and shares
+    that do not fit, and where there are not as many pairs; ValueError for other classes.
     """
-    if set(classes) != CLASSES:
-        raise ValueError(f"the classes are other and same, not {', '.join(classes)}")
+    if classes != CLASSES:
+        raise ValueError(f"the classes are other and same, in this order, not {', '.join(classes)}")
     pairs = {**PAIRS, **pairs}
     for name, number in pairs.items():
         if name not in PAIRS or number <= 0 or number % (2 * SQUARE):
             raise JobshiftError(
-                f"{CONF}: pairs.{name} is {number}; give train, val and test a multiple of "
-                f"{2 * SQUARE} pairs"
+                f"data.pairs.{name} is {number}; give train, val and test a multiple of {2 * SQUARE} pairs"
             )
     dropped: dict[str, int] = {}
     links, tasks = read_tasks(raw, dropped)
@@ -91,7 +89,7 @@ def prepare(
             rows = draw(tasks["occupation"][part == name], text.to_dict(), owners, number, rng)
         except JobshiftError as error:
             raise JobshiftError(
-                f"{CONF}: pairs.{name} is {number}, but {error}; lower it or change the split"
+                f"data.pairs.{name} is {number}, but {error}; lower it or change the split"
             ) from error
         drawn.append(rows.assign(part=name))
     found = described(tasks, pd.concat(drawn, ignore_index=True), classes)
@@ -109,6 +107,7 @@ def prepare(
             f"{name}: occupations": own["occupation"].nunique(),
             f"{name}: tasks": len(own),
             f"{name}: pairs": len(rows),
+            f"{name}: hard pairs": int(rows["hard"].sum()),
             f"{name}: pairs of one occupation": int((~other).sum()),
             f"{name}: pairs of two occupations of one major group": int(
                 (other & rows["hard"]).sum()
@@ -245,11 +244,6 @@ def described(tasks: pd.DataFrame, pairs: pd.DataFrame, classes: list[str]) -> p
     return rows.sort_values("id", ignore_index=True)
 
 
-def folds(rows: pd.DataFrame) -> Iterator[Fold]:
-    """Yield the one fold of the pairs, as `splits.folds` does: their parts, and their leak groups."""
-    yield Fold(rows["part"], rows["group"])
-
-
 def leakage(rows: pd.DataFrame, held: str, seen: str) -> dict[str, float]:
     """Share of the `held` pairs that share an occupation, and a text, with a `seen` pair (parts by name)."""
 
@@ -262,3 +256,9 @@ def leakage(rows: pd.DataFrame, held: str, seen: str) -> dict[str, float]:
         "occupation": shared(["occupation", "occupation_pair"], str),
         "text": shared(["text", "text_pair"], normalise),
     }
+
+
+def leaks(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """What leaks between the parts of the pairs, by `test from train` and so on; see `leakage`."""
+    between = ("test", "train"), ("test", "val"), ("val", "train")
+    return {f"{held} from {seen}": leakage(rows, held, seen) for held, seen in between}

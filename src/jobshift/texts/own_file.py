@@ -8,6 +8,8 @@ lines: the labels of a study should be what its author wrote. Choices:
 - A cell is missing where it is empty or holds nothing visible; `NA`, `null` and `None` are words.
 - Labels are told apart letter by letter; those that differ only in case, white space or width (full,
   half) are one label written in two ways, which is a problem.
+- Where several classes may apply to a text, a cell names them with blanks or semicolons between; their
+  order says nothing, and a text without any has no label.
 - Near-duplicates are texts that are equal after folding of compatibility forms (NFKC), case, punctuation
   and white space. They are no problem, but fall in one leak group, and so never straddle a split. With
   pairs this holds for both sides, and across them. A leak group is a connected component of rows that
@@ -20,6 +22,7 @@ import io
 import json
 import logging
 import math
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -29,7 +32,7 @@ import pandas as pd
 
 from jobshift.errors import JobshiftError
 from jobshift.texts.onet import Prepared
-from jobshift.texts.splits import linked_groups, normalise
+from jobshift.texts.splits import indicators, labels_of, linked_groups, normalise
 
 AUTO = "auto"
 FORMATS = {
@@ -78,6 +81,7 @@ def read(
     columns: Columns = Columns(),
     labels: Sequence[str] = (),
     format: str | None = None,
+    several: bool = False,
 ) -> Prepared:
     """Read and check a file of texts; one row a text, in the order of the file.
 
@@ -85,7 +89,8 @@ def read(
     order; empty: all that occur, sorted. Columns of `Prepared.tasks`: id, text, text_pair (null without
     pairs), label, group (the leak group), occupation (null), weight (1.0 without a column), language (only
     with a column), p_<class> in the order of the classes (1.0 for the label, else 0.0). Without labels
-    `label` is null and there are no p_<class>.
+    `label` is null and there are no p_<class>. With `several`, `label` has the names of the classes in their
+    order, joined by blanks, and p_<class> is 1.0 for each of them.
 
     Raises JobshiftError whose message lists every problem on a line of its own.
     """
@@ -98,14 +103,16 @@ def read(
     places = pd.Series(table.places, dtype=int)
     if not table.rows and not problems:
         problems.append("there is no row below the header" if table.header else "it is empty")
-    check(cells, places, table.unit, list(labels), problems, warnings)
+    if several and "label" in cells:
+        cells["label"] = cells["label"].map(in_one_form, na_action="ignore").astype("str")
+    check(cells, places, table.unit, list(labels), several, problems, warnings)
     for warning in warnings:
         logging.warning("%s: %s", path.name, warning)
     if problems:
         number = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         listed = "\n".join(f"- {problem}" for problem in problems)
         raise JobshiftError(f"{path}: {number}; mend the file or the config\n{listed}")
-    return assemble(cells, table, labels, path.name)
+    return assemble(cells, table, labels, several, path.name)
 
 
 def format_of(path: Path, form: str | None) -> str:
@@ -336,6 +343,11 @@ def as_text(value: object) -> str | None:
     return text if any(map(visible, text)) else None
 
 
+def in_one_form(label: str) -> str | None:
+    """The classes that a cell names, each once, sorted, joined by blanks; None where it names none."""
+    return " ".join(sorted(set(re.split(r"[\s;；]+", label)) - {""})) or None
+
+
 def visible(letter: str) -> bool:
     """False for white space, control characters and marks such as the zero-width space."""
     return unicodedata.category(letter) not in ("Cc", "Cf", "Zs", "Zl", "Zp")
@@ -349,6 +361,7 @@ def check(
     places: pd.Series,
     unit: str,
     labels: list[str],
+    several: bool,
     problems: list[str],
     warnings: list[str],
 ) -> None:
@@ -356,7 +369,7 @@ def check(
 
     def where(rows: pd.Series) -> str:
         """The places of the true ones among some of the rows."""
-        return places_of(places[rows.index[rows]].tolist(), unit)
+        return places_of(places[rows.index[rows].unique()].tolist(), unit)
 
     if cells.empty:
         return
@@ -385,7 +398,9 @@ def check(
                 f"{said}{more(cells['weight'][bad])}"
             )
     if "label" in cells:
-        check_labels(cells["label"].dropna(), where, labels, problems)
+        given = cells["label"].dropna()
+        given = given.str.split().explode() if several else given
+        check_labels(given, where, labels, problems)
     if "text" in cells:
         check_texts(cells, where, warnings)
 
@@ -466,7 +481,9 @@ def check_texts(cells: pd.DataFrame, where, warnings: list[str]) -> None:
 # The prepared data
 
 
-def assemble(cells: pd.DataFrame, table: Table, labels: Sequence[str], file: str) -> Prepared:
+def assemble(
+    cells: pd.DataFrame, table: Table, labels: Sequence[str], several: bool, file: str
+) -> Prepared:
     """The prepared format of checked cells, with the counts and facts of the data card."""
     rows = len(cells)
     width = max(5, len(str(rows)))
@@ -485,9 +502,15 @@ def assemble(cells: pd.DataFrame, table: Table, labels: Sequence[str], file: str
     tasks["weight"] = cells["weight"].astype(float) if "weight" in cells else 1.0
     if "language" in cells:
         tasks["language"] = cells["language"].astype("str")
-    classes = list(labels or sorted(tasks["label"].unique())) if "label" in cells else []
-    for name in classes:
-        tasks[f"p_{name}"] = (tasks["label"] == name).astype(float)
+    given = tasks["label"].str.split().explode() if several else tasks["label"]
+    classes = list(labels or sorted(given.unique())) if "label" in cells else []
+    if several and classes:
+        has = indicators(tasks["label"])[classes]
+        tasks["label"] = labels_of(has)
+        tasks = tasks.join(has.astype(float).add_prefix("p_"))
+    else:
+        for name in classes:
+            tasks[f"p_{name}"] = (tasks["label"] == name).astype(float)
 
     keys = keys_of(cells)
     again = keys.duplicated(keep=False)

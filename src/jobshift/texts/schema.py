@@ -77,6 +77,20 @@ TASKS = pa.DataFrameSchema(
     }
 )
 
+# What the kinds of tasks have besides; for the others `TASKS` says it all.
+PREPARED = {
+    "pairs": TASKS.update_column("text_pair", nullable=False).add_columns(
+        {"hard": pa.Column(bool), "occupation_pair": pa.Column(str)}
+    ),
+    "generation": TASKS.add_columns(
+        {
+            "target": pa.Column(str, pa.Check.str_length(min_value=1)),
+            "all_targets": pa.Column(str, pa.Check.str_length(min_value=1)),
+            "seen": pa.Column(bool),
+        }
+    ),
+}
+
 
 def checked(file: Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a CSV or TSV file as text and check it; the columns of `schema` are those returned.

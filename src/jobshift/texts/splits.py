@@ -13,6 +13,13 @@ Texts without DWAs come with leak groups of their own. Then `purged` holds out w
 what shares a text with a held-out one, and there is no `major_group`. The parts are drawn within each
 label, so that a rare class is in every part if it has enough groups; a group counts for the label that
 most of its texts have.
+
+Where several classes may apply to a text, groups are dealt class by class, the rarest first, each to the
+part that has the least of the class for its share (iterative stratification, Sechidis, Tsoumakas and
+Vlahavas 2011, "On the stratification of multi-label data", ECML PKDD, here with whole groups).
+
+Some readers divide what they read before they make rows of it, as pairs are drawn within a part. Their rows
+say in the column `part` where they belong; that is `purged` with one fold, and there is no other split.
 """
 
 import re
@@ -56,15 +63,28 @@ def linked_groups(*keys: pd.Series) -> pd.Series:
     return pd.Series([f"g{row:05d}" for row in roots], index=keys[0].index)
 
 
+def indicators(labels: pd.Series) -> pd.DataFrame:
+    """Which classes each row has, 1 or 0, a column for each class that occurs, from names joined by spaces."""
+    return labels.str.get_dummies(" ")
+
+
+def labels_of(has: pd.DataFrame) -> pd.Series:
+    """The label of each row of `indicators`: the names of its classes, in the order of the columns."""
+    return has.dot(has.columns + " ").str.rstrip()
+
+
 def parts_of(
-    groups: pd.Series, parts: int, seed: int, labels: pd.Series | None = None
+    groups: pd.Series, parts: int, seed: int, labels: pd.Series | pd.DataFrame | None = None
 ) -> pd.Series:
     """Divide whole groups into `parts` parts of nearly equal size: 0 … parts − 1 for each row.
 
     Groups come in an order shuffled by `seed`, each into the part that is smallest so far; so a part is
     never larger than a fair share by more than the largest group. With `labels`, this is done for the
-    groups of each label by itself; the only group of a label goes into the last part.
+    groups of each label by itself; the only group of a label goes into the last part. Where a row has
+    several, `labels` are its `indicators`, and groups are `dealt`.
     """
+    if isinstance(labels, pd.DataFrame):
+        return dealt(groups, labels, [1 / parts] * parts, seed)
     if labels is not None and len(labels):
         of_label = most_frequent(labels, groups)
         found = [
@@ -83,6 +103,32 @@ def parts_of(
         part_of[sizes.index[position]] = part
         filled[part] += sizes.iloc[position]
     return groups.map(part_of)
+
+
+def dealt(groups: pd.Series, has: pd.DataFrame, shares: list[float], seed: int) -> pd.Series:
+    """Deal whole groups to parts of the given `shares`, so that each part has its share of every class.
+
+    `has` says which classes each row has (1 or 0). Classes come from the rarest to the most common, their
+    groups from the largest to the smallest, in an order shuffled by `seed` where they are equal; each
+    goes to the part that has the fewest rows of the class for its share, then the fewest of all, then
+    the first. So a part goes without a class only if there are fewer groups of it than parts, or others
+    have brought it elsewhere. Returns 0 … len(shares) − 1 for each row.
+    """
+    by_group = has.groupby(groups).sum().sort_index()
+    order = np.random.default_rng(seed).permutation(len(by_group))
+    sizes = groups.value_counts().sort_index().to_numpy()[order]
+    of_class = by_group.to_numpy()[order]
+    share = np.array(shares)
+    part = np.full(len(by_group), -1)
+    have, filled = np.zeros((len(share), has.shape[1])), np.zeros(len(share))
+    for column in np.argsort(of_class.sum(axis=0), kind="stable"):
+        left = np.flatnonzero((part < 0) & (of_class[:, column] > 0))
+        for group in left[np.argsort(-of_class[left, column], kind="stable")]:
+            chosen = np.lexsort((filled / share, have[:, column] / share))[0]
+            part[group] = chosen
+            have[chosen] += of_class[group]
+            filled[chosen] += sizes[group]
+    return groups.map(dict(zip(by_group.index[order], part, strict=True)))
 
 
 def most_frequent(labels: pd.Series, groups: pd.Series) -> pd.Series:
@@ -118,15 +164,17 @@ def folds(
     seed: int,
     test: float,
     val: float,
+    several: bool = False,
 ) -> Iterator[Fold]:
     """Yield the folds of a split.
 
     `tasks` has the columns `dwa` (first DWA, empty where there is none), `dwas` (all, joined by spaces) and
-    `occupation`, or else `group` and `label`; `texts` are its normalised texts, or numbers that stand for
-    them. `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more,
-    every task is held out once), `major_group` one fold for each SOC major group, `random` one fold.
-    `val` is the share of the remaining tasks held out for validation. Raises ValueError for an unknown
-    split or shares that leave nothing to train on.
+    `occupation`, or else `group` and `label`, or `part` and `group`; `texts` are its normalised texts, or
+    numbers that stand for them. With `several`, `label` holds names of classes joined by spaces.
+    `purged` yields `count` folds (with one fold, a share `test` of the tasks is held out; with more, every
+    task is held out once), `major_group` one fold for each SOC major group, `random` one fold. `val` is
+    the share of the remaining tasks held out for validation. Raises ValueError for an unknown split,
+    shares that leave nothing to train on, or several folds of rows that are divided already.
     """
     if not (0 < test <= 0.5 and 0 < val <= 0.5 and count >= 1):
         raise ValueError(
@@ -136,6 +184,14 @@ def folds(
         raise ValueError(
             f"there is no split {split!r}; choose one of {', '.join(splits_of(tasks))}"
         )
+    if "part" in tasks:
+        if count > 1:
+            raise ValueError(
+                f"split.folds={count}, but the reader of this data set divides it itself, into one fold; set "
+                "split.folds to 1 in params.yaml"
+            )
+        yield Fold(tasks["part"], tasks["group"])
+        return
     if "dwas" in tasks:
         alone = pd.Series([f"row {row}" for row in range(len(tasks))], index=tasks.index)
         group = linked_groups(tasks["dwa"].where(tasks["dwa"] != "", alone), texts)
@@ -143,6 +199,8 @@ def folds(
     else:
         group, labels = tasks["group"], tasks["label"]
         activities = pd.Series("", index=tasks.index)
+    if several:
+        labels = indicators(tasks["label"])
     if split == "purged":
         parts = parts_of(group, round(1 / test) if count == 1 else count, seed, labels)
         for number in range(count):
@@ -151,7 +209,7 @@ def folds(
     elif split == "major_group":
         major = tasks["occupation"].str[:2]
         for left_out in sorted(major.unique()):
-            yield Fold(hold_out(major == left_out, group, val, seed), major)
+            yield Fold(hold_out(major == left_out, group, val, seed, labels), major)
     elif split == "random":
         rows = pd.Series(tasks.index.astype(str), index=tasks.index)
         held = parts_of(rows, round(1 / test), seed, labels) == 0
@@ -160,17 +218,28 @@ def folds(
 
 def splits_of(tasks: pd.DataFrame) -> list[str]:
     """The splits that make sense for `tasks`: by SOC major group only where there are DWAs."""
+    if "part" in tasks:
+        return ["purged"]
     return [split for split in SPLITS if "dwas" in tasks or split != "major_group"]
 
 
 def hold_out(
-    held: pd.Series, group: pd.Series, val: float, seed: int, labels: pd.Series | None = None
+    held: pd.Series,
+    group: pd.Series,
+    val: float,
+    seed: int,
+    labels: pd.Series | pd.DataFrame | None = None,
 ) -> pd.Series:
     """Name the parts: `held` is the test, whole groups of the rest are validation, the others training."""
     part = pd.Series("train", index=held.index)
     rest = group[~held]
     of_rest = None if labels is None else labels[~held]
-    part[rest.index[parts_of(rest, max(round(1 / val), 2), seed, of_rest) == 0]] = "val"
+    if isinstance(of_rest, pd.DataFrame):
+        # One of ten equal parts may go without a class that has fewer groups than that.
+        number = dealt(rest, of_rest, [val, 1 - val], seed)
+    else:
+        number = parts_of(rest, max(round(1 / val), 2), seed, of_rest)
+    part[rest.index[number == 0]] = "val"
     part[held] = "test"
     return part
 
@@ -182,7 +251,7 @@ def purge(
     held: pd.Series,
     val: float,
     seed: int,
-    labels: pd.Series | None = None,
+    labels: pd.Series | pd.DataFrame | None = None,
 ) -> pd.Series:
     """Hold `held` out and purge what shares an activity or text with it.
 
