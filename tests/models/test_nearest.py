@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
@@ -119,6 +119,7 @@ pairs = st.lists(
 )
 
 
+@settings(deadline=None, max_examples=30)
 @given(pairs, st.randoms(use_true_random=False))
 def test_any_training_rows(links: list[tuple[str, str]], chance):
     train = rows(*((str(number), text, target) for number, (text, target) in enumerate(links)))

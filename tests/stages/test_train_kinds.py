@@ -112,6 +112,12 @@ def titles(prepared: Path) -> list[str]:
     pieces = {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
     content["model"] |= {"type": "WordPiece", **pieces}
     content["decoder"] = {"type": "WordPiece", "prefix": "##", "cleanup": True}
+    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    content["added_tokens"] = [
+        {"id": number, "content": name, "special": True, **plain}
+        for name, number in content["model"]["vocab"].items()
+        if name.startswith("[")
+    ]
     file.write_text(json.dumps(content))
     return every
 

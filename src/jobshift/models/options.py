@@ -250,7 +250,8 @@ def monitored(monitor: str, task: str) -> str:
 class SiameseOptions:
     """The head of a siamese encoder, which compares the embeddings u and v of a pair's texts."""
 
-    # It reads |u - v| and u * v alone, so that the order of the texts does not matter; else u and v, too.
+    # It reads u + v, |u - v| and u * v, so that the order of the texts does not matter; else u and v in the
+    # place of u + v.
     symmetric: bool = True
     hidden: int = 256  # units of its hidden layer; 0: none, it is linear
     dropout: float = 0.1  # on what it reads, and on its hidden layer

@@ -4,10 +4,13 @@ An embedding is the mean of the last layer over a text's tokens; the head reads 
 the embeddings of both (Reimers and Gurevych 2019, "Sentence-BERT", EMNLP; u * v as in Conneau et al. 2017,
 "InferSent", EMNLP). Choices:
 
-- With `symmetric`, the head reads |u - v| and u * v alone. Whether two texts belong together does not depend
-  on which comes first, so the model cannot learn that it does. u and v side by side would not help
-  a linear head: in pairs where each text is as often in the one class as in the other, a sum of
-  something for the first text and something for the second says nothing of the class.
+- Embeddings have one length, as encoders of sentences are trained by their cosine. It is such that entries
+  are about 1, which suits the head's learning rate.
+- With `symmetric`, the head reads u + v in the place of u and v: whether two texts belong together does not
+  depend on which comes first, and so the model cannot learn that it does.
+- A linear head makes nothing of u, v and u + v in pairs where each text is as often in the one class
+  as in the other; nor would any model that adds up something for each text, such as TF-IDF with logistic
+  regression. A hidden layer does: what difference counts depends on what both are about.
 - Pairs refer to distinct texts. So the frozen part of the encoder (`encoder.frozen_layers`) runs once a
   text and not once a pair. With all layers frozen, only the head is trained.
 - A finished run is a folder that `AutoModel.from_pretrained` loads as the encoder, with the head beside it
@@ -97,7 +100,7 @@ class Siamese(nn.Module):
             self.encoder.model = self.reader  # without that head
         if hasattr(self.reader, "pooler"):
             self.reader.pooler = None
-        width = (2 if options.symmetric else 4) * self.reader.config.hidden_size
+        width = (3 if options.symmetric else 4) * self.reader.config.hidden_size
         layers = [nn.Dropout(options.dropout)]
         if options.hidden:
             layers += [nn.Linear(width, options.hidden), nn.ReLU(), nn.Dropout(options.dropout)]
@@ -110,18 +113,17 @@ class Siamese(nn.Module):
         return (model.get_base_model() if self.encoder.adapted else model).base_model
 
     def embed(self, inputs: Tensor, mask: Tensor) -> Tensor:
-        """Embeddings [texts, width]: the mean of the last layer over the tokens of each text."""
+        """Embeddings [texts, width]: the mean of the last layer over a text's tokens, its length √width."""
         name = "inputs_embeds" if inputs.is_floating_point() else "input_ids"
         hidden = self.reader(**{name: inputs}, attention_mask=mask).last_hidden_state
         shown = mask.unsqueeze(-1).to(hidden)
-        return (hidden * shown).sum(dim=1) / shown.sum(dim=1)
+        # The sum in the place of the mean: the length is lost.
+        return hidden.shape[-1] ** 0.5 * nn.functional.normalize((hidden * shown).sum(dim=1), dim=1)
 
     def compared(self, first: Tensor, second: Tensor) -> Tensor:
-        """What the head reads, [pairs, 2 or 4 × width], of the embeddings [pairs, width] of both texts."""
-        features = [(first - second).abs(), first * second]
-        if not self.options.symmetric:
-            features = [first, second, *features]
-        return torch.cat(features, dim=1)
+        """What the head reads, [pairs, 3 or 4 × width], of the embeddings [pairs, width] of both texts."""
+        both = [first + second] if self.options.symmetric else [first, second]
+        return torch.cat([*both, (first - second).abs(), first * second], dim=1)
 
     def forward(self, inputs: Tensor, mask: Tensor) -> Tensor:
         """Logits [pairs, classes] of what `TextPairs.padded` gives: first texts, then second ones."""
