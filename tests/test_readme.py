@@ -81,3 +81,13 @@ def test_what_the_sweep_found_is_in_its_table():
     kappa = trials["val_cohen_kappa"]
     found = f"κ on validation {kappa.max():.3f} against {kappa[0]:.3f} as set by hand"
     assert f"{found}, in {len(trials)} trials" in README
+
+
+def test_what_docs_say_of_workers_is_what_was_measured():
+    measured = json.loads((ROOT / "benchmarks" / "sweep_workers.json").read_text())
+    said = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    assert f"{measured['2 workers are so many times as fast as 1']} times as fast as one" in said
+    assert f"{measured['overhead_of_a_trial_seconds']} s beyond its training run" in said
+    assert len(measured["killed_after_seconds"]) == 5
+    assert measured["undisturbed_tables_are_the_same"]
+    assert measured["killed_table_is_the_same"]
