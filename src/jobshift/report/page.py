@@ -168,12 +168,12 @@ def introduction(comparison: pd.DataFrame, metrics: pd.DataFrame, facts: Facts) 
     # A rater may stand above every model.
     best = comparison[~comparison["model"].isin(facts.others)].iloc[0]
     near = comparison[comparison["behind_best_p_holm"] >= SIGNIFICANT]["model"]
-    ties = listed([facts.names.get(model, model) for model in near])
+    ties = [facts.names.get(model, model) for model in near]
     came_out = (
         f"Highest Cohen's κ: {facts.names.get(best['model'], best['model'])}, "
         f"{number(best[KAPPA])} {interval(best[f'{KAPPA}_low'], best[f'{KAPPA}_high'])}. "
         + (
-            f"Not clearly behind it (Holm's p ≥ {SIGNIFICANT:g}): {ties}."
+            f"Not clearly behind it (Holm's p ≥ {SIGNIFICANT:g}): {listed(ties)}."
             if ties
             else f"All others are behind it (Holm's p < {SIGNIFICANT:g})."
         )
