@@ -149,10 +149,10 @@ def measure(trials: int, repeats: int, seed: int) -> dict:
         note("2 workers", seconds_of_sweep(2))
         tables.add(TABLE.read_bytes())
     clear()
-    # From the moment that the sweep is loaded to half of its training; so five hardly come to its end.
+    # From the moment that the sweep is loaded; so early that all of them together do not come to its end.
     first = min(times["nothing to do"])
     training = min(times["bare"]) / 2
-    last = max(first, min(times["2 workers"]) - training) + training / 2
+    last = max(first, min(times["2 workers"]) - training) + training / KILLS
     chance = random.Random(seed)
     kills, done = [], []
     for _ in range(KILLS):

@@ -5,6 +5,9 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import yaml
+
+from jobshift.report import page
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,8 +32,9 @@ def test_the_findings_are_those_of_the_tables():
 
 def test_the_agreement_table_is_that_of_the_metrics():
     metrics = json.loads((ROOT / "reports" / "metrics.json").read_text())
+    section = README.split("## The published labels")[0]
     for label, name in NAMES.items():
-        (cells,) = re.findall(rf"\| {re.escape(label)} \|(.*)\|", README)
+        (cells,) = re.findall(rf"\| {re.escape(label)} \|(.*)\|", section)
         for cell, split in zip(cells.split("|"), ("purged", "major_group", "random"), strict=True):
             found = metrics[name]["0"].get(split)
             assert cell.strip() == (f"{found['cohen_kappa']['value']:.3f}" if found else ""), (
@@ -81,3 +85,32 @@ def test_what_the_sweep_found_is_in_its_table():
     kappa = trials["val_cohen_kappa"]
     found = f"κ on validation {kappa.max():.3f} against {kappa[0]:.3f} as set by hand"
     assert f"{found}, in {len(trials)} trials" in README
+
+
+def test_what_docs_say_of_workers_is_what_was_measured():
+    measured = json.loads((ROOT / "benchmarks" / "sweep_workers.json").read_text())
+    said = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    assert f"{measured['2 workers are so many times as fast as 1']} times as fast as one" in said
+    assert f"{measured['overhead_of_a_trial_seconds']} s beyond its training run" in said
+    assert len(measured["killed_after_seconds"]) == 5
+    assert measured["undisturbed_tables_are_the_same"]
+    assert measured["killed_table_is_the_same"]
+
+
+def test_the_models_are_those_of_the_comparison():
+    table = pd.read_csv(ROOT / "reports" / "comparison" / "tables" / "comparison.csv")
+    names = yaml.safe_load((ROOT / "conf" / "figures.yaml").read_text())["names"]
+    section = README.split("## Which model, and what it costs")[1].split("\n## ")[0]
+    lines = section.split("| ---: |\n")[1].split("\n\n")[0].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines]
+    assert [row[0] for row in rows] == [names[model] for model in table["model"]]
+    for cells, row in zip(rows, table.itertuples(), strict=True):
+        said = [
+            f"{row.cohen_kappa:.3f} ± {row.cohen_kappa_sd:.3f}",
+            f"[{row.cohen_kappa_low:.3f}, {row.cohen_kappa_high:.3f}]",
+            page.count(row.parameters_trained),
+            page.duration(row.training_seconds),
+            page.significant(row.rating_texts_per_second),
+            page.megabytes(row.size_mb),
+        ]
+        assert cells[1:] == [each.replace("\N{NO-BREAK SPACE}", " ") for each in said], row.model
