@@ -114,3 +114,17 @@ def test_the_models_are_those_of_the_comparison():
             page.megabytes(row.size_mb),
         ]
         assert cells[1:] == [each.replace("\N{NO-BREAK SPACE}", " ") for each in said], row.model
+
+
+def test_the_results_on_other_texts_are_those_of_their_studies():
+    pattern = r"\| ([\d.]+) \[([\d.]+), ([\d.]+)\] \| `(\w+): (\w+), (\w+), (\w+)` \|"
+    rows = re.findall(pattern, README)
+    assert {row[3] for row in rows} == {
+        *("csco", "csv", "onet_activity", "onet_pairs", "onet_generalize")
+    }
+    for *said, study, model, split, metric in rows:
+        table = pd.read_csv(ROOT / "reports" / study / "tables" / "metrics_mean.csv")
+        table = table.set_index(["model", "split", "metric"])
+        row = table.loc[(model, split, metric)]
+        assert said == [f"{row[key]:.3f}" for key in ("value", "low", "high")], (study, metric)
+        assert f"[`make {study}`]" in README
