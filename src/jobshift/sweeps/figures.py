@@ -21,7 +21,15 @@ from jobshift.sweeps.report import shown
 from jobshift.sweeps.space import distributions
 from jobshift.sweeps.storage import Point
 
-NAMES = {"val_cohen_kappa": "Cohen's κ", "val_accuracy": "accuracy", "val_loss": "cross-entropy"}
+NAMES = {
+    "val_cohen_kappa": "Cohen's κ",
+    "val_accuracy": "accuracy",
+    "val_f1_micro": "micro-F1",
+    "val_label_ranking_average_precision": "label-ranking average precision",
+    "val_token_accuracy": "accuracy of tokens",
+    "val_exact_match": "exact match",
+    "val_loss": "cross-entropy",
+}
 GREY_TO_BLUE = LinearSegmentedColormap.from_list("grey_to_blue", [style.PALE, style.SKY, "#003A5C"])
 TREES = 64
 
