@@ -25,7 +25,7 @@ def asked(*texts: str) -> pd.DataFrame:
 
 
 def fitted(train: pd.DataFrame, embedded=None, **options) -> Nearest:
-    model = Nearest(NearestOptions(**{"ngram_max": 1, **options}), embedded)
+    model = Nearest(NearestOptions(**options), embedded)
     model.fit(train)
     return model
 

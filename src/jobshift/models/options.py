@@ -265,6 +265,6 @@ class NearestOptions:
     max_length: int = 96  # tokens that the encoder reads, with the special ones
     analyzer: str = "word"  # or char, char_wb
     ngram_min: int = 1
-    ngram_max: int = 2
+    ngram_max: int = 1
     min_df: int = 1
     sublinear_tf: bool = True
