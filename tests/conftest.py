@@ -13,6 +13,8 @@ from jobshift.config import compose_and_run
 # No run of a test is sent anywhere, nor are statistics; the tests of W&B set their own mode.
 os.environ["WANDB_MODE"] = "disabled"
 os.environ["DVC_NO_ANALYTICS"] = "1"
+# A model that is not there is asked for once, not for half a minute; test_hub.py has a hub of its own.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture(scope="session")
