@@ -93,8 +93,10 @@ def test_a_model_that_needs_no_validation_may_train_on_it_and_on_what_is_near_it
         assert prior == pytest.approx([(labels == name).mean() for name in ("E0", "E2", "E1")])
 
 
-def test_a_network_that_trains_on_all_keeps_its_last_epoch(prepared: Path):
-    jobshift("train", "model=lstm", "fit_on=all", "training.epochs=2", "training.patience=1")
+@pytest.mark.parametrize("monitor", ["auto", "val_loss"])
+def test_a_network_that_trains_on_all_keeps_its_last_epoch(prepared: Path, monitor: str):
+    options = ["training.epochs=2", "training.patience=1", f"training.monitor={monitor}"]
+    jobshift("train", "model=lstm", "fit_on=all", *options)
     history = pd.read_csv("models/lstm/purged-0/history.csv")
     assert sorted(history["epoch"].unique()) == [0, 1]
     assert history[["val_loss", "val_accuracy", "val_cohen_kappa"]].isna().all().all()

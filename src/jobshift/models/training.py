@@ -432,7 +432,8 @@ def fit(
     # Lightning leaves modes as they are, and a model from a file comes in that of evaluation: no dropout.
     network.train()
     model = kind(network, loss, optimizer, steps, weights, seed, training.log_every, student)
-    mode = "min" if watched == "val_loss" else "max"
+    # Without validation nothing is watched, and two callbacks that keep the lowest would be one to Lightning.
+    mode = "min" if watched == "val_loss" and val is not None else "max"
     keep = {
         "dirpath": checkpoints,
         "enable_version_counter": False,
