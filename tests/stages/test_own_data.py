@@ -284,7 +284,9 @@ def test_readers_and_second_test_sets_that_are_not_there(chinese: Path):
         JobshiftError, match=r"csco\.yaml: extra names titles, which the reader csco"
     ):
         jobshift("prepare", "data.extra=[titles]")
-    with pytest.raises(JobshiftError, match=r"there is no reader named nobody; choose .*csco, .*csv"):
+    with pytest.raises(
+        JobshiftError, match=r"there is no reader named nobody; choose .*csco, .*csv"
+    ):
         jobshift("prepare", "data.reader=nobody", "data.extra=[]")
     with pytest.raises(JobshiftError, match=r"csco\.yaml: labels: M6 is missing"):
         jobshift("prepare", "data.labels=[M1,M2]")
