@@ -42,6 +42,7 @@ def predictions(run: str) -> pd.DataFrame:
 # The tiny encoder has two layers, so it cannot be cut as MiniLM can.
 TINY = {
     "minilm_frozen": ["encoder.frozen_layers=1"],
+    "minilm_lora": ["lora.target_modules=[query,value]"],
     "minilm_student": ["student.layers=[1]", "student.teacher=tfidf"],
     "ensemble": ["ensemble.model=tfidf", "ensemble.seeds=[0,1]"],
 }
@@ -118,7 +119,7 @@ def test_a_saved_adapter_gives_the_recorded_predictions_on_the_base(prepared: Pa
     from peft import PeftModel
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    jobshift("train", "model=minilm_lora", "optimizer.lr=1e-2")
+    jobshift("train", "model=minilm_lora", "optimizer.lr=1e-2", *TINY["minilm_lora"])
     folder = "models/minilm_lora/purged-0/0"
     base = AutoModelForSequenceClassification.from_pretrained("data/raw/minilm", num_labels=3)
     model = PeftModel.from_pretrained(base, folder).eval()
@@ -374,8 +375,8 @@ def test_dropout_is_on_in_training_and_off_elsewhere(
 
     record("training_step")
     record("validation_step")
-    fewer = ["encoder.frozen_layers=1"] if model == "minilm_frozen" else []
-    jobshift("train", f"model={model}", "training.epochs=1", "training.log_every=2", *fewer)
+    options = ["training.epochs=1", "training.log_every=2", *TINY.get(model, [])]
+    jobshift("train", f"model={model}", *options)
     assert seen == {"training_step": {True}, "validation_step": {False}}
 
 
