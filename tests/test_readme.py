@@ -128,3 +128,42 @@ def test_the_results_on_other_texts_are_those_of_their_studies():
         row = table.loc[(model, split, metric)]
         assert said == [f"{row[key]:.3f}" for key in ("value", "low", "high")], (study, metric)
         assert f"[`make {study}`]" in README
+
+
+def test_the_prices_of_cheaper_training_are_those_of_the_comparison():
+    tables = ROOT / "reports" / "comparison" / "tables"
+    table = pd.read_csv(tables / "comparison.csv").set_index("model")
+    pairs = pd.read_csv(tables / "comparisons.csv")
+    pairs = pairs[(pairs["split"] == "purged") & (pairs["metric"] == "cohen_kappa")]
+    pairs = pairs.set_index(["model_a", "model_b"])
+    text = README.replace("−", "-")
+    full = table["training_texts_per_second"]["minilm"]
+    ratio = table["training_texts_per_second"] / full
+    probe = table.loc["minilm_probe"]
+    again = probe.training_texts / (probe.training_seconds - probe.once_seconds) / full
+    for said in (
+        f"LoRA in the upper three layers learns from {ratio['minilm_lora']:.1f} times as many",
+        f"layers frozen it is {ratio['minilm_frozen']:.1f} times as many",
+        f"{ratio['minilm_probe']:.1f} times as many in the first run, {again:.0f} times in all",
+    ):
+        assert said in text, said
+    for pair in [("minilm_lora", "minilm"), ("minilm_frozen", "minilm"), ("minilm_probe", "minilm"),
+                 ("lstm", "lstm_tuned")]:  # fmt: skip
+        row = pairs.loc[pair]
+        assert f"{-row.difference:.3f} [{-row.high:.3f}, {-row.low:.3f}]" in text, pair
+    curve = pd.read_csv(tables / "learning_curve.csv")
+    curve = curve[(curve["model"] == "minilm") & (curve["metric"] == "cohen_kappa")]
+    some, quarter, half, every = curve.itertuples()
+    assert (
+        f"With {some.n_tasks} tasks MiniLM reaches κ {some.value:.3f}, with a quarter of all "
+        f"{quarter.value:.3f}, with half {half.value:.3f}, with all {every.n_tasks:,} {every.value:.3f}"
+    ) in text
+
+
+def test_the_speeds_are_those_that_were_measured():
+    sides = json.loads((ROOT / "benchmarks" / "training_speed.json").read_text())["sides"]
+    section = README.split("## Speed")[1].replace("`", "")
+    for name, side in sides.items():
+        beside = side["median"] / sides["Trainer, dynamic padding"]["median"]
+        accuracy = ", ".join(f"{each:.3f}" for each in side["accuracy"])
+        assert f"| {name} | {side['median']:.0f} | {beside:.1f} × | {accuracy} |" in section
