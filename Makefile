@@ -24,8 +24,9 @@ comparison := -S 'seeds=[0,1,2]' -S 'contrast.models=[]' \
 	-S 'learning_curve.models=[tfidf,lstm,minilm]' \
 	-S conf/evaluate.yaml:draws=5000 -S conf/compare.yaml:draws=5000
 # China's classification of occupations of 2022.
-csco := -S data=csco -S 'sources=[csco_2022,onet_tasks,minilm,oews_2025]' -S 'tokenizers=[chars]' \
-	-S 'models=[majority,tfidf_char,lstm_char,bert_small]' \
+csco := -S data=csco -S 'sources=[csco_2022,multilingual_e5,onet_tasks,oews_2025]' \
+	-S encoder=multilingual_e5 -S 'tokenizers=[chars,multilingual_e5]' \
+	-S 'models=[majority,tfidf_char,lstm_char,bert_small,multilingual_e5]' \
 	-S 'contrast.models=[majority,tfidf_char]' -S 'contrast.splits=[random]'
 # A file of one's own, as which the example stands.
 csv := -S data=csv -S 'tokenizers=[chars]' -S 'models=[majority,tfidf_char,lstm_char]' \

@@ -9,8 +9,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,8 @@ class Study:
     transfer: Transfer = field(default_factory=Transfer)
     derived: Derived = field(default_factory=Derived)
     learning_curve: LearningCurve = field(default_factory=LearningCurve)
+    # The source of the pretrained encoder, which DVC watches; what reads it says a model's file.
+    encoder: str = "minilm"
     own_data: str = ""  # folder of texts of one's own, which DVC watches; nothing else reads this
 
     def all_models(self) -> list[str]:
@@ -396,6 +399,13 @@ def load_params() -> Study:
         return OmegaConf.to_object(study)
     except (OmegaConfBaseException, YAMLError) as error:
         raise JobshiftError(f"{PARAMS}: {explain(error)}") from error
+
+
+def check_counts(file: str, config, keys: Sequence[str]) -> None:
+    """Raise JobshiftError where one of the `keys` (`draws`, `sample.one_in`) of `file` is below 1."""
+    for key in keys:
+        if (value := attrgetter(key)(config)) < 1:
+            raise JobshiftError(f"{file}: {key} is {value}; it must be at least 1")
 
 
 def explain(error: Exception) -> str:

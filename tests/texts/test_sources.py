@@ -365,6 +365,14 @@ def test_wheel_comes_through_pip(index, tmp_path):
     assert found["sha256"] == {"table.csv": sha(TABLE)}
 
 
+def test_wheel_of_one_platform_comes_to_every_other(index, tmp_path):
+    for platform in ("win_amd64", "macosx_11_0_arm64", "manylinux_2_17_x86_64"):
+        name = f"tiny_data-1.0-py3-none-{platform}.whl"
+        path = wheel(index, {"table.csv": TABLE, "built_for": platform.encode()}, name)
+        source = replace(packed(path, table__csv="table.csv"), platform=platform)
+        assert fetch(source, tmp_path / platform)["origin_sha256"] == sources.sha256(path)
+
+
 def test_wheel_with_another_hash_is_never_opened(index, tmp_path, monkeypatch):
     path = wheel(index, {"table.csv": TABLE})
     source = replace(packed(path, table__csv="table.csv"), sha256=sha(b"another wheel"))

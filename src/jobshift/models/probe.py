@@ -156,7 +156,7 @@ def embed(path: str, encoded: list[list[int]], batches: list[np.ndarray]) -> np.
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise JobshiftError(
-            f"probe.path: no model with safetensors weights at {path} ({reason}); "
+            f"there is no model with safetensors weights at {path} ({reason}); "
             "fetch it, or name a folder or a model of the hub"
         ) from error
     network.eval()

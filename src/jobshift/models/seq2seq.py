@@ -42,7 +42,13 @@ from jobshift.models.options import (
     Seq2SeqOptions,
     TrainingOptions,
 )
-from jobshift.models.training import Classifier, Inputs, lengths, weighted_mean
+from jobshift.models.training import (
+    Classifier,
+    Inputs,
+    ended_by_sigterm,
+    lengths,
+    weighted_mean,
+)
 from jobshift.outputs import write_json
 from jobshift.texts.batches import Tokens, length_batches, sorted_batches
 from jobshift.texts.tokenizer import padding_id
@@ -574,9 +580,10 @@ def fit(
         resume = checkpoints / "last.ckpt"
         if resume.is_file():
             logging.info("going on from the last finished epoch")
-        trainer.fit(
-            model, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True
-        )
+        with ended_by_sigterm():
+            trainer.fit(
+                model, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True
+            )
     state = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")
     model.load_state_dict(state["state_dict"])
     columns = ["epoch", "step", "lr", "train_loss", "gradient_norm", *MONITORS]

@@ -14,7 +14,8 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -402,6 +403,17 @@ def weighted_mean(values: list[tuple[float, int]]) -> float:
     return sum(value * weight for value, weight in values) / total if total else math.nan
 
 
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let a training that SIGTERM stops end with 143."""
+    try:
+        yield
+    except SIGTERMException:
+        # Lightning would end with 0, and a scheduler that stops a job would take it for finished.
+        logging.warning("stopped by SIGTERM; the same command goes on")
+        raise SystemExit(128 + signal.SIGTERM) from None
+
+
 def fit(
     network: nn.Module,
     train: Labelled,
@@ -464,14 +476,10 @@ def fit(
         resume = checkpoints / "last.ckpt"
         if resume.is_file():
             logging.info("going on from the last finished epoch")
-        try:
+        with ended_by_sigterm():
             trainer.fit(
                 model, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True
             )
-        except SIGTERMException:
-            # Lightning would end with 0, and a scheduler that stops a job would take it for finished.
-            logging.warning("stopped by SIGTERM; the same command goes on")
-            raise SystemExit(128 + signal.SIGTERM) from None
     state = torch.load(checkpoints / "best.ckpt", weights_only=True, map_location="cpu")[
         "state_dict"
     ]

@@ -315,6 +315,15 @@ def of_decodings(decodings: pd.DataFrame, models: list[str], facts: Facts) -> li
 def main_table(comparison: pd.DataFrame, facts: Facts) -> Html:
     """One row a model: how good, how far behind, and what it costs."""
     measures = [column for column in comparison if f"{column}_sd" in comparison]
+    costs = {
+        "parameters_trained": ("Parameters trained", count),
+        "parameters_total": ("Parameters, all", count),
+        "training_seconds": ("Training time", duration),
+        "training_texts_per_second": ("Training, texts/s", significant),
+        "peak_memory_mb": ("Peak memory", megabytes),
+        "rating_texts_per_second": ("Rating, texts/s", significant),
+        "size_mb": ("Size on disk", megabytes),
+    }
     columns: list[tuple[str, Callable[[pd.Series], Cell]]] = [
         ("Model", lambda row: name_cell(row["model"], facts)),
         *((MAIN.get(m, m), lambda row, m=m: measured(row, m)) for m in measures),
@@ -325,13 +334,11 @@ def main_table(comparison: pd.DataFrame, facts: Facts) -> Html:
             ),
         ),
         ("p (Holm)", lambda row: plain(row["behind_best_p_holm"], number)),
-        ("Parameters trained", lambda row: plain(row["parameters_trained"], count)),
-        ("Parameters, all", lambda row: plain(row["parameters_total"], count)),
-        ("Training time", lambda row: plain(row["training_seconds"], duration)),
-        ("Training, texts/s", lambda row: plain(row["training_texts_per_second"], significant)),
-        ("Peak memory", lambda row: plain(row["peak_memory_mb"], megabytes)),
-        ("Rating, texts/s", lambda row: plain(row["rating_texts_per_second"], significant)),
-        ("Size on disk", lambda row: plain(row["size_mb"], megabytes)),
+    ]
+    columns += [
+        (title, lambda row, name=name, form=form: plain(row[name], form))
+        for name, (title, form) in costs.items()
+        if comparison[name].notna().any()  # no empty columns where nothing was measured
     ]
     caption = (
         f"Models from the highest {facts.kind.symbol} down. Below each value its 95 % interval; behind ±: "

@@ -29,7 +29,7 @@ import pandas as pd
 import pandera.pandas as pa
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap, bridge
 from jobshift.measures import labour_market as lm
@@ -194,12 +194,8 @@ def run(config: Config) -> None:
 def check(config: Config) -> None:
     """Raise JobshiftError where a value of conf/bridge.yaml cannot be."""
     where = "conf/bridge.yaml"
-    least = {"draws": config.draws, "top": config.top}
-    least |= {f"sample.{name}": vars(config.sample)[name] for name in ("occupations", "one_in")}
-    least["sample.statements"] = config.sample.statements
-    for name, number in least.items():
-        if number < 1:
-            raise JobshiftError(f"{where}: {name} is {number}; it must be at least 1")
+    sample = [f"sample.{name}" for name in ("occupations", "one_in", "statements")]
+    check_counts(where, config, ["draws", "top", *sample])
     if {level: set(asked) for level, asked in config.rule.items()} != {
         level: set(asked) for level, asked in CONDITIONS.items()
     }:

@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.measures import changes
 from jobshift.measures.validity import memberships
@@ -133,11 +133,7 @@ def run(config: Config) -> None:
 
 def check(config: Config) -> None:
     """Refuse values that mean nothing, before anything is read."""
-    for key in ("draws", "min_groups", "min_tasks", "top"):
-        if getattr(config, key) < 1:
-            raise JobshiftError(
-                f"conf/changes.yaml: {key} is {getattr(config, key)}; it must be at least 1"
-            )
+    check_counts("conf/changes.yaml", config, ["draws", "min_groups", "min_tasks", "top"])
     if not config.published:
         raise JobshiftError("conf/changes.yaml: published is empty; name at least one rater")
     raters = [*config.published, config.new]

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap
 from jobshift.measures.kinds import Kind
@@ -29,7 +29,6 @@ from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
 from jobshift.stages.evaluate import (
     PRIMARY,
-    check_counts,
     defined,
     kind_of,
     metrics_frame,

