@@ -31,12 +31,12 @@ csco := -S data=csco -S 'sources=[csco_2022,multilingual_e5,onet_tasks,oews_2025
 # A file of one's own, as which the example stands.
 csv := -S data=csv -S 'tokenizers=[chars]' -S 'models=[majority,tfidf_char,lstm_char]' \
 	-S 'contrast.models=[majority,tfidf_char]' -S 'contrast.splits=[random]'
-onet_activity := -S data=onet_activity -S 'models=[majority,tfidf,lstm,minilm]' \
+onet_activity := -S data=onet_activity -S 'models=[majority,tfidf,lstm,minilm_several]' \
 	-S 'contrast.models=[majority,tfidf]'
 onet_pairs := -S data=onet_pairs -S 'tokenizers=[minilm,minilm_pair]' \
 	-S 'models=[majority,probe_pair,siamese,minilm_pair]' \
 	-S 'contrast.models=[]' -S 'contrast.splits=[]'
-onet_generalize := -S data=onet_generalize -S 'models=[majority,nearest,nearest_minilm,seq2seq_minilm]' \
+onet_generalize := -S data=onet_generalize -S 'models=[majority,nearest,nearest_minilm,nearest_title,seq2seq_minilm]' \
 	-S 'contrast.models=[]' -S 'contrast.splits=[]'
 
 .PHONY: repro $(STUDIES) test setup lock clean

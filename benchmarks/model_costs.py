@@ -52,6 +52,11 @@ def measure(config: RunConfig, threads: int) -> dict:
     from jobshift.stages import train
 
     train.check(config)
+    if config.data.task == "generation":
+        raise JobshiftError(
+            f"the models of {config.data.name} write texts, and what that costs is not measured; choose a "
+            "data set whose models rate"
+        )
     if config.model.kind == "ensemble":
         return sum_of_members(config)
     train.other_runs(config)  # a student's teacher must be there
@@ -80,7 +85,7 @@ def measure(config: RunConfig, threads: int) -> dict:
         saved = scratch / "model"
         saved.mkdir()
         model.save(saved)  # which also puts a network together again that was cut for its cache
-        if config.model.kind == "encoder":
+        if config.model.kind in ("encoder", "siamese"):
             train.tokenizer_files(config, saved)
         size = sum(file.stat().st_size for file in saved.rglob("*") if file.is_file())
         total, trained = parameters(config, model, saved)
@@ -234,6 +239,10 @@ def rater(config: RunConfig, model, scratch: Path) -> Callable[[pd.DataFrame], N
     from jobshift.texts.tokenizer import load_tokenizer, padding_id
 
     tokenizer = load_tokenizer(config.tokenizer)
+    if config.model.kind == "siamese":
+        from jobshift.models.siamese import text_pairs
+
+        return lambda rows: predict(model, text_pairs(tokenizer, rows), np.arange(len(rows)))
     padding, vocabulary = padding_id(tokenizer), tokenizer.get_vocab_size()
     tokenizer.no_padding()
 

@@ -94,6 +94,20 @@ EMBEDDED = {
 }
 
 
+def test_the_nearest_title_by_hand():
+    titles = ["Mend gates and pumps", "Paint outer walls", "Sing songs"]
+    model = Nearest(NearestOptions(titles=True), titles=titles)
+    model.fit(WORK)
+    # Two words of the first title, one of the second, none: then the usual target, the first id's.
+    found = model.outputs(asked("mend pumps", "walls of sheds", "cook"))
+    assert found == ["Mend gates and pumps", "Paint outer walls", "Coat surfaces"]
+    # Cosines .8 and .6 with the gates' and the walls' vector.
+    vectors = {"a": EMBEDDED["mend gates"], "b": EMBEDDED["paint walls"]} | EMBEDDED
+    model = Nearest(NearestOptions(titles=True, path="encoder"), vectors, ["a", "b"])
+    model.fit(WORK)
+    assert model.outputs(asked("mend pumps", "service an engine")) == ["a", "b"]
+
+
 def test_embeddings_by_hand():
     # Cosines of the last with the others: .6, .8 and .48 + .48 = .96.
     model = fitted(WORK, EMBEDDED, path="encoder")

@@ -236,6 +236,23 @@ def test_a_saved_encoder_of_several_classes_says_so_to_transformers(several):
     assert found == pytest.approx(shares(predictions("minilm/purged-0", "test"))[:5], abs=1e-5)
 
 
+@pytest.mark.parametrize("model", ["tfidf", "minilm_probe", "lstm"])
+def test_where_every_text_has_a_class_they_share_one_distribution(prepared: Path, model: str):
+    def with_a_class(rows: pd.DataFrame) -> pd.DataFrame:
+        rows = with_several_classes(rows)
+        return rows[rows["label"] != ""]
+
+    data_set("several", "multilabel", CLASSES, with_a_class)
+    jobshift("tokenize", "data=several", "tokenizer=minilm")
+    sums = {}
+    for how in ("auto", "binary"):
+        options = [*OPTIONS.get(model, []), f"loss.several={how}"]
+        jobshift("train", "data=several", f"model={model}", *options)
+        sums[how] = shares(predictions(f"{model}/purged-0", "test")).sum(axis=1)
+    assert sums["auto"] == pytest.approx(np.ones(len(sums["auto"])))
+    assert (np.abs(sums["binary"] - 1) > 1e-3).all()
+
+
 def test_a_penalty_on_logits_keeps_probabilities_from_the_ends(several):
     spread = {}
     for factor in ("0.0", "1.0"):
@@ -256,6 +273,15 @@ def test_a_penalty_on_logits_keeps_probabilities_from_the_ends(several):
         (["model=seq2seq_t5"], "kind seq2seq cannot learn the data set several"),
         (["model=siamese"], "reads a second text, which the texts of several do not have"),
         (["model=lstm", "training.monitor=val_cohen_kappa"], "the task multilabel has auto"),
+        (["model=lstm", "loss.several=one"], r"loss\.several is 'one'; choose auto, softmax or bi"),
+        (
+            ["model=tfidf", "loss.several=softmax"],
+            r"text with id \w+ has no class; set loss.several to",
+        ),
+        (
+            ["model=lstm", *FEW, "loss.several=softmax"],
+            "has no class; set loss.several to binary or",
+        ),
         (["model=lstm", "loss.logit_l2=-1"], r"loss\.logit_l2 is -1; it must be at least 0"),
     ],
 )
@@ -393,14 +419,14 @@ def test_a_repeated_run_writes_the_same(titles):
     assert (one["output_sample"] != other["output_sample"]).any()
 
 
-@pytest.mark.parametrize("model", ["majority", "nearest", "nearest_minilm"])
+@pytest.mark.parametrize("model", ["majority", "nearest", "nearest_minilm", "nearest_title"])
 def test_models_that_write_nothing_anew(titles, model: str):
     jobshift("train", "data=titles", f"model={model}")
     train, test = prepared_rows("titles", "train"), prepared_rows("titles", "test")
     rows = predictions(f"{model}/purged-0", "test")
     assert list(rows) == ["id", "fold", "part", "output", "log_probability", "cosine"]
     assert rows["log_probability"].isna().all()
-    assert set(rows["output"]) <= set(train["target"])
+    assert set(rows["output"]) <= set(titles if model == "nearest_title" else train["target"])
     if model == "majority":
         often = train["target"].value_counts()
         assert often[rows["output"][0]] == often.max()

@@ -23,6 +23,10 @@ from jobshift.errors import JobshiftError
 from jobshift.measures.agreement import _ratio
 from jobshift.measures.ranking import candidates, counts_at, nearest_best
 
+# Of the thresholds: cases that stand for all classes in each. Compared by cross-validation within the
+# validation part of onet_activity (docs/experiments.md).
+PRIOR_CASES = 200
+
 
 def indicators(labels: pd.Series, classes: list[str]) -> np.ndarray:
     """Which of `classes` each row has, boolean [n × classes], from names joined by blanks.
@@ -153,30 +157,33 @@ def label_ranking_average_precision(reference: np.ndarray, scores: np.ndarray) -
     return np.where((count == 0) | (count == classes), 1.0, mean)
 
 
-def choose_thresholds(reference: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The threshold of highest F1 of each class on rows of validation, [classes].
+def choose_thresholds(
+    reference: np.ndarray, probabilities: np.ndarray, prior: float = PRIOR_CASES
+) -> np.ndarray:
+    """The threshold of highest F1 of each class on rows of validation, shrunk to that of all, [classes].
 
-    Of equally good thresholds the nearest 0.5, of equally near ones the lower; for those that are
-    compared see `ranking`. A class without a case in validation gets the one threshold of highest
-    micro-F1 for all classes, which is 0.5 where validation has no case at all. Raises JobshiftError
-    for values outside [0, 1].
+    A class has few cases in validation, and the threshold that is best for them alone is mostly chance. So
+    hits, predictions and cases of each class are those of its own and, as if they were `prior` further
+    cases, those of all classes together. With 0 each class would stand for itself, with many all get the
+    one threshold of highest micro-F1. Of equally good thresholds the nearest 0.5, of equally near ones the
+    lower; for those that are compared see `ranking`. All are 0.5 where validation has no case at all. Raises
+    JobshiftError for values outside [0, 1] or a `prior` that is not above 0.
     """
     _check(reference, probabilities, probability=True)
-
-    def best(cases: np.ndarray, values: np.ndarray) -> float:
-        if not cases.any():
-            return 0.5
-        thresholds = candidates(values)
+    if not prior > 0:
+        raise JobshiftError(f"the prior of the thresholds is {prior} cases; it must be above 0")
+    count = reference.sum()
+    if not count:
+        return np.full(reference.shape[1], 0.5)
+    thresholds, share = candidates(probabilities), prior / count
+    every_hit, every_prediction = counts_at(reference, probabilities, thresholds)
+    chosen = []
+    for cases, values in zip(reference.T, probabilities.T, strict=True):
         hits, predicted = counts_at(cases, values, thresholds)
-        return nearest_best(2 * hits / (predicted + cases.sum()), thresholds)
-
-    overall = best(reference, probabilities)
-    return np.array(
-        [
-            best(cases, values) if cases.any() else overall
-            for cases, values in zip(reference.T, probabilities.T, strict=True)
-        ]
-    )
+        found = 2 * (hits + share * every_hit)
+        found /= predicted + share * every_prediction + cases.sum() + prior
+        chosen.append(nearest_best(found, thresholds))
+    return np.array(chosen)
 
 
 def columns(

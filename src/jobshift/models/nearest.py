@@ -1,8 +1,9 @@
-"""The nearest training text: what it was turned into is the output, word for word.
+"""The nearest training text: what it was turned into is the output, word for word. Or the nearest title.
 
-The least that a generator must beat, as it writes nothing of its own: on targets that training lacks it is
-always wrong. How near two texts are is the cosine of their TF-IDF vectors (words or characters) or of their
-embeddings by a frozen encoder (`probe.sentences`). Choices:
+The least that a generator must beat, as it writes nothing of its own: on targets that training lacks, the
+nearest training text is always wrong. The nearest of the known titles (`nearest.titles`) learns nothing of
+what texts are turned into, and so is no worse there. How near two texts are is the cosine of their TF-IDF
+vectors (words or characters) or of their embeddings by a frozen encoder (`probe.sentences`). Choices:
 
 - A training text with several targets gives the one that most training rows have; among equals the
   one of the first id.
@@ -24,14 +25,19 @@ CHUNK = 512  # texts that are compared with all of training at once
 
 
 class Nearest:
-    """The target of the most similar training text."""
+    """The target of the most similar training text, or the most similar title."""
 
-    def __init__(self, options: NearestOptions, embedded: dict[str, np.ndarray] | None = None):
-        """`embedded` has the embedding [width], of length 1, of every text that will be seen.
+    def __init__(
+        self,
+        options: NearestOptions,
+        embedded: dict[str, np.ndarray] | None = None,
+        titles: list[str] | None = None,
+    ):
+        """`embedded` has the embedding [width], of length 1, of every text and title that will be seen.
 
-        It is needed with `options.path` and without use otherwise.
+        It is needed with `options.path` and without use otherwise; so are `titles` with `options.titles`.
         """
-        self.options, self.embedded = options, embedded
+        self.options, self.embedded, self.titles = options, embedded, titles
 
     def vectors(self, texts: list[str]):
         """Vectors of length 1 of `texts`, [texts × terms] (sparse) or [texts × width]; 0 of no known term."""
@@ -46,11 +52,16 @@ class Nearest:
         """
         often = rows["target"].map(rows["target"].value_counts())
         ordered = rows.assign(often=often).sort_values(["often", "id"], ascending=[False, True])
-        # Distinct texts in the order of their first ids.
-        ids = rows.groupby("text")["id"].min().sort_values()
-        self.ids, texts = ids.tolist(), ids.index.tolist()
-        self.targets = ordered.drop_duplicates("text").set_index("text")["target"][texts].to_numpy()
         self.usual = ordered["target"].iloc[0]
+        if self.options.titles:
+            self.ids, texts = [], self.titles
+            self.targets = np.array(texts, dtype=object)
+        else:
+            # Distinct texts in the order of their first ids.
+            ids = rows.groupby("text")["id"].min().sort_values()
+            self.ids, texts = ids.tolist(), ids.index.tolist()
+            targets = ordered.drop_duplicates("text").set_index("text")["target"]
+            self.targets = targets[texts].to_numpy()
         if not self.options.path:
             self.vectorizer = self.fitted(texts)
         self.known = self.vectors(texts)
@@ -90,9 +101,9 @@ class Nearest:
     def save(self, folder: Path) -> None:
         """Write what was learnt of the training texts into `folder`, without the texts.
 
-        `targets.json`: ids, targets and the usual target. `weights.safetensors`: embeddings [texts ×
-        width]; or idf [terms] and the texts' vectors as a sparse matrix by rows (indptr, indices, data),
-        its columns the terms of `vocabulary.json`.
+        `targets.json`: ids (none with `options.titles`), targets and the usual target.
+        `weights.safetensors`: embeddings [texts × width]; or idf [terms] and the texts' vectors as a sparse
+        matrix by rows (indptr, indices, data), its columns the terms of `vocabulary.json`.
         """
         content = {"ids": self.ids, "targets": self.targets.tolist(), "usual": self.usual}
         (folder / "targets.json").write_text(json.dumps(content, ensure_ascii=False) + "\n")

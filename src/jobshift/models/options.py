@@ -190,9 +190,15 @@ class LossOptions:
     """What the model is trained against."""
 
     targets: str = "hard"  # soft: the shares of the votes; hard: the majority label
-    # none, or balanced: n / (classes × n of the class); where several classes may apply, each class is a
-    # classification of its own, into the texts with it and those without: n / (2 × n of these).
+    # none, or balanced: n / (classes × n of the class); with `several: binary`, where each class is a
+    # classification of its own into the texts with it and those without, n / (2 × n of these).
     class_weight: str = "none"
+    # Where several classes may apply to a text. softmax: all classes share one distribution, and the k of a
+    # text are its targets with 1 / k each (Mahajan et al. 2018, "Exploring the limits of weakly supervised
+    # pretraining", ECCV; there, too, better than the other where classes are many and rare). binary: a yes or
+    # no of its own for each class, whose probabilities do not sum to 1; for texts of which some have no class.
+    # auto: softmax where every text outside the test has a class, else binary.
+    several: str = "auto"
     label_smoothing: float = 0.0  # networks only
     # Networks that classify: in training, a text's loss grows by this times its mean squared logit ("logit
     # squeezing", Kannan, Kurakin and Goodfellow 2018, arXiv:1803.06373; Kornblith et al. 2021,
@@ -261,6 +267,7 @@ class SiameseOptions:
 class NearestOptions:
     """The most similar training text, by TF-IDF named as in scikit-learn or by a frozen encoder."""
 
+    titles: bool = False  # the most similar of the known titles in its place
     path: str = ""  # of the encoder: a folder, or the name of a model on the hub; empty: TF-IDF
     max_length: int = 96  # tokens that the encoder reads, with the special ones
     analyzer: str = "word"  # or char, char_wb

@@ -347,10 +347,9 @@ class Classifier(pl.LightningModule):
 
 
 class SeveralClasses(Classifier):
-    """The same where several classes may apply to a text: each is a yes or no of its own."""
+    """The same where several classes may apply to a text, which share one distribution."""
 
     task = "multilabel"
-    weigh = staticmethod(balanced_each)
 
     @staticmethod
     def validation_measures(classes: int) -> dict[str, nn.Module]:
@@ -360,12 +359,20 @@ class SeveralClasses(Classifier):
             "val_label_ranking_average_precision": MultilabelRankingAveragePrecision(classes),
         }
 
+    # torchmetrics takes logits for probabilities where all of a batch are between 0 and 1.
+    scores = Classifier.probabilities
+
+
+class EachClass(SeveralClasses):
+    """The same where each class is a yes or no of its own."""
+
+    weigh = staticmethod(balanced_each)
+
     @staticmethod
     def probabilities(logits: Tensor) -> Tensor:
         """The probability of each class by itself, [texts, classes]."""
         return torch.sigmoid(logits)
 
-    # torchmetrics takes logits for probabilities where all of a batch are between 0 and 1.
     scores = probabilities
 
     def guessing(self) -> float:

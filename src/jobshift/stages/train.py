@@ -107,6 +107,10 @@ def check(config: RunConfig) -> None:
         )
     if config.loss.targets not in ("soft", "hard"):
         raise JobshiftError(f"loss.targets is '{config.loss.targets}'; choose soft or hard")
+    if config.loss.several not in ("auto", "softmax", "binary"):
+        raise JobshiftError(
+            f"loss.several is '{config.loss.several}'; choose auto, softmax or binary"
+        )
     if config.loss.logit_l2 < 0:
         raise JobshiftError(f"loss.logit_l2 is {config.loss.logit_l2:g}; it must be at least 0")
     if config.training:
@@ -159,6 +163,18 @@ def check_kind(config: RunConfig) -> None:
 def several(config: RunConfig) -> bool:
     """Whether any number of classes may apply to a text of the data set."""
     return config.data.task == "multilabel"
+
+
+def each_by_itself(config: RunConfig, rows: pd.DataFrame) -> bool:
+    """Whether each of several classes is a yes or no of its own, and not a share of one distribution.
+
+    Decided by the `rows` of all parts but the test.
+    """
+    how = config.loss.several
+    if how == "auto":
+        read = rows["part"].isin(FIT_ON["all"])
+        how = "binary" if (rows["label"][read] == "").any() else "softmax"
+    return several(config) and how == "binary"
 
 
 def reads_tokens(config: RunConfig) -> bool:
@@ -347,6 +363,25 @@ def targets(rows: pd.DataFrame, data: DataConfig, how: str) -> np.ndarray:
     return (rows["label"].to_numpy()[:, None] == np.array(classes, dtype=object)).astype(float)
 
 
+def learnt(config: RunConfig, rows: pd.DataFrame, each: bool) -> np.ndarray:
+    """What a model learns of `rows`, [rows, classes]: their `targets`, as shares of several classes.
+
+    Not as shares where `each` class is by itself. Raises JobshiftError where a row has none of several
+    classes and so no shares.
+    """
+    found = targets(rows, config.data, config.loss.targets)
+    if not several(config) or each:
+        return found
+    count = found.sum(axis=1, keepdims=True)
+    if (count == 0).any():
+        without = rows["id"].iloc[int(count.argmin())]
+        raise JobshiftError(
+            f"the text with id {without} has no class; set loss.several to binary or auto in "
+            f"conf/model/{config.model.name}.yaml, so that each class is learnt by itself"
+        )
+    return found / count
+
+
 def fit_fold(config: RunConfig, fold: Path, scratch: Path, logger, callbacks: Sequence) -> None:
     """Fit on one fold and leave model, predictions and history in `scratch`/finished."""
     read = {part: read_part(config, fold, part) for part in (*PARTS, *extra_files(config))}
@@ -459,12 +494,15 @@ def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame]):
     """Fit a baseline; validation chooses nothing here."""
     from jobshift.models.baselines import ActivityLookup, Majority, Svm, Tfidf
 
+    everything = together(parts)
+    train = everything.iloc[taught(config, everything)]
+    each = each_by_itself(config, everything)
     if config.model.kind == "majority":
         model = Majority()
     elif config.model.kind == "lookup":
         model = ActivityLookup(section(config, "lookup"))
     elif config.model.kind == "tfidf":
-        model = Tfidf(section(config, "tfidf"), config.loss.class_weight, several(config))
+        model = Tfidf(section(config, "tfidf"), config.loss.class_weight, each)
     elif config.model.kind == "svm":
         model = Svm(section(config, "svm"), config.loss.class_weight)
     else:
@@ -474,10 +512,8 @@ def fit_baseline(config: RunConfig, parts: dict[str, pd.DataFrame]):
         embedded: dict[str, np.ndarray] = {}
         for file in (PREPARED / config.data.name / "tasks.parquet", *extra_files(config).values()):
             embedded |= sentences(options.path, options.max_length, file, options.pair)
-        model = Probe(options, embedded, config.loss.class_weight, several(config))
-    everything = together(parts)
-    train = everything.iloc[taught(config, everything)]
-    model.fit(train, targets(train, config.data, config.loss.targets), train["weight"].to_numpy())
+        model = Probe(options, embedded, config.loss.class_weight, each)
+    model.fit(train, learnt(config, train, each), train["weight"].to_numpy())
     return model, {part: model.probabilities(rows) for part, rows in parts.items()}, None
 
 
@@ -545,15 +581,25 @@ def fit_network(
     """Train a network, early stopping on validation where it is not trained on."""
     import torch
 
-    from jobshift.models.training import Classifier, Labelled, SeveralClasses, fit, predict
+    from jobshift.models.training import (
+        Classifier,
+        EachClass,
+        Labelled,
+        SeveralClasses,
+        fit,
+        predict,
+    )
 
     section(config, "tokenizer")
     everything = together(parts)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(config.seed)
-    network, inputs = network_of(config, everything)
+    each = each_by_itself(config, everything)
+    network, inputs = network_of(config, everything, each)
     classes = config.data.classes
-    kind = SeveralClasses if several(config) else Classifier
+    kind = Classifier
+    if several(config):
+        kind = EachClass if each else SeveralClasses
     rows = {part: np.flatnonzero(everything["part"] == part) for part in parts}
 
     def labelled(chosen: np.ndarray) -> Labelled:
@@ -562,7 +608,7 @@ def fit_network(
         return Labelled(
             inputs,
             chosen,
-            targets(frame, config.data, config.loss.targets).astype(np.float32),
+            learnt(config, frame, each).astype(np.float32),
             hard if several(config) else hard.argmax(axis=1),
             frame["weight"].to_numpy(np.float32),
         )
@@ -597,8 +643,11 @@ def fit_network(
     return network, probabilities, history
 
 
-def network_of(config: RunConfig, rows: pd.DataFrame):
-    """A network that is to be trained, and its inputs (`training.Inputs`) for each of `rows`."""
+def network_of(config: RunConfig, rows: pd.DataFrame, each: bool):
+    """A network that is to be trained, and its inputs (`training.Inputs`) for each of `rows`.
+
+    `each` says whether each class is a yes or no of its own.
+    """
     from jobshift.models.encoder import Encoder, FrozenOutputs
     from jobshift.texts.batches import read_tokens, sorted_batches
 
@@ -629,7 +678,7 @@ def network_of(config: RunConfig, rows: pd.DataFrame):
         config.student.layers if config.student else None,
         tokens.vocabulary,
         tokens.padding,
-        several(config),
+        each,
     )
     if not config.encoder.cache_frozen:
         return network, tokens

@@ -51,7 +51,7 @@ def fit_generation(
             config, train, held, titles, scratch / "epochs", logger, callbacks
         )
     else:
-        model = baseline(config)
+        model = baseline(config, titles)
         model.fit(train)
         found = {
             part: pd.DataFrame({"output": model.outputs(rows), "log_probability": np.nan})
@@ -62,8 +62,8 @@ def fit_generation(
     return model, nothing | found, history
 
 
-def baseline(config: RunConfig):
-    """A model that writes nothing of its own, not yet fitted."""
+def baseline(config: RunConfig, titles: list[str]):
+    """A model that writes nothing of its own, not yet fitted; `titles` are all that are known."""
     if config.model.kind == "majority":
         from jobshift.models.baselines import MajorityTarget
 
@@ -72,11 +72,14 @@ def baseline(config: RunConfig):
 
     options = section(config, "nearest")
     if not options.path:
-        return Nearest(options)
-    from jobshift.models.probe import sentences
+        return Nearest(options, titles=titles)
+    from jobshift.models.probe import sentences, vectors
 
     file = PREPARED / config.data.name / "tasks.parquet"
-    return Nearest(options, sentences(options.path, options.max_length, file, False))
+    embedded = sentences(options.path, options.max_length, file, False)
+    if options.titles:
+        embedded |= vectors(options.path, options.max_length, sorted({*titles} - {*embedded}))
+    return Nearest(options, embedded, titles)
 
 
 def fit_seq2seq(
