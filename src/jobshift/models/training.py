@@ -360,7 +360,7 @@ class SeveralClasses(Classifier):
         }
 
     # torchmetrics takes logits for probabilities where all of a batch are between 0 and 1.
-    scores = Classifier.probabilities
+    scores = staticmethod(Classifier.probabilities)
 
 
 class EachClass(SeveralClasses):
