@@ -26,10 +26,11 @@ comparison := -S 'seeds=[0,1,2]' -S 'contrast.models=[]' \
 # China's classification of occupations of 2022.
 csco := -S data=csco -S 'sources=[csco_2022,multilingual_e5,onet_tasks,oews_2025]' \
 	-S encoder=multilingual_e5 -S 'tokenizers=[chars,multilingual_e5]' \
-	-S 'models=[majority,tfidf_char,lstm_char,bert_small,multilingual_e5]' \
+	-S 'models=[majority,tfidf_char,lstm_char,bert_small,e5_probe,multilingual_e5]' \
 	-S 'contrast.models=[majority,tfidf_char]' -S 'contrast.splits=[random]'
 # A file of one's own, as which the example stands.
-csv := -S data=csv -S 'tokenizers=[chars]' -S 'models=[majority,tfidf_char,lstm_char]' \
+csv := -S data=csv -S 'sources=[multilingual_e5,onet_tasks,oews_2025]' -S encoder=multilingual_e5 \
+	-S 'tokenizers=[chars]' -S 'models=[majority,tfidf_char,lstm_char,e5_probe]' \
 	-S 'contrast.models=[majority,tfidf_char]' -S 'contrast.splits=[random]'
 onet_activity := -S data=onet_activity -S 'models=[majority,tfidf,lstm,minilm_several]' \
 	-S 'contrast.models=[majority,tfidf]'
