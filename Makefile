@@ -33,7 +33,7 @@ csv := -S data=csv -S 'sources=[multilingual_e5,onet_tasks,oews_2025]' -S encode
 	-S 'tokenizers=[chars]' -S 'models=[majority,tfidf_char,lstm_char,e5_probe]' \
 	-S 'contrast.models=[majority,tfidf_char]' -S 'contrast.splits=[random]'
 onet_activity := -S data=onet_activity -S 'models=[majority,tfidf,lstm,minilm_several]' \
-	-S 'contrast.models=[majority,tfidf]'
+	-S 'contrast.models=[majority,tfidf]' -S 'contrast.splits=[random]'
 onet_pairs := -S data=onet_pairs -S 'tokenizers=[minilm,minilm_pair]' \
 	-S 'models=[majority,probe_pair,siamese,minilm_pair]' \
 	-S 'contrast.models=[]' -S 'contrast.splits=[]'
