@@ -82,7 +82,6 @@ KINDS = {
         compared=("f1_micro", "f1_macro", "hierarchical_f1"),
         validation="val_f1_micro",
         validated="micro-F1 at 0.5",
-        loss="Cross-entropy",
         splits={
             "random": "single texts are held out",
             "major_group": "whole groups of occupations are held out",
