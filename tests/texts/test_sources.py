@@ -545,9 +545,9 @@ def load(path: Path) -> Source:
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Source), OmegaConf.load(path)))
 
 
-def test_all_seven_sources_are_configured():
+def test_all_eight_sources_are_configured():
     assert [path.stem for path in CONFIGS] == [
-        *("csco_2022", "gpts_are_gpts", "minilm", "oews_2025"),
+        *("csco_2022", "gpts_are_gpts", "minilm", "multilingual_e5", "oews_2025"),
         *("onet_tasks", "rubric_ratings", "working_with_ai"),
     ]
 
