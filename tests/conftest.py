@@ -14,7 +14,7 @@ from jobshift.config import compose_and_run
 os.environ["WANDB_MODE"] = "disabled"
 os.environ["DVC_NO_ANALYTICS"] = "1"
 # A model that is not there is asked for once, not for half a minute; test_hub.py has a hub of its own.
-os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 @pytest.fixture(scope="session")

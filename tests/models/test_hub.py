@@ -104,7 +104,7 @@ def test_encoders_by_hub_name_train_as_their_recipes_say(
 ):
     tests = Path(__file__).parent.parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tests), *sys.path]))
-    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     monkeypatch.setenv("HF_ENDPOINT", hub)
     monkeypatch.setenv("HF_HOME", str(bilingual / "hub"))
     monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -190,7 +190,7 @@ def test_texts_to_be_generated(links: Path):
     [
         (["data=onet_generalize", "split.folds=2"], r"prepare\.yaml: split\.folds=2, .* itself"),
         ([*PAIRS, "split.folds=5"], r"split\.folds=5, .* set split\.folds to 1 in params"),
-        ([*PAIRS[:1]], r"data\.pairs\.train is 20000, but its tasks give no more than"),
+        ([*PAIRS[:1]], r"data\.pairs\.train is 32000, but its tasks give no more than"),
         ([*PAIRS, "data.pairs.val=12"], r"data\.pairs\.val is 12; .* multiple of 8"),
         ([*PAIRS, "data.pairs.dev=8"], r"pairs.*dev"),
         ([*PAIRS, "data.labels=[same,other]"], r"onet_pairs\.yaml: labels: .* in this order"),
