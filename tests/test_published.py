@@ -31,6 +31,7 @@ SELECTED = {
     "models": MODELS,
     "split": {"folds": 2},
     "contrast": {"splits": ["random"], "models": ["activity_lookup"]},
+    "export": "",
     "transfer": {"models": ["activity_lookup"], "raters": ["gpt4", "rubric"]},
 }
 

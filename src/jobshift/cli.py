@@ -1,6 +1,8 @@
-"""The console command: `jobshift VERB [key=value …]`, one verb a stage; a verb loads only its own stage.
+"""The console command: `jobshift VERB …`, one verb a stage; a verb loads only its own stage.
 
-A stage module has a dataclass `Config`, the schema of `conf/VERB.yaml`, and a function `run(config)`.
+A stage module has a dataclass `Config`, the schema of `conf/VERB.yaml`, and a function `run(config)`; its
+arguments are Hydra's. A verb that is no stage of the study, as it works on files of yours or on the study
+as a whole, has a function `main(arguments)` instead, which gives the exit code.
 """
 
 import importlib
@@ -22,14 +24,19 @@ VERBS = {
     "aggregate": "add task ratings up to occupations and the labour market",
     "transfer": "compare what models learn from one rater with the labels of all",
     "compare": "set the models' quality beside their cost, and draw up learning curves",
+    "fairness": "measure error and calibration by occupation group, wage and skill",
     "validity": "correlate exposure with the real use of language models",
     "changes": "compare our ratings with the published labels, by activity and occupation",
     "growth": "set exposure against employment and wages, May 2021 to May 2025",
     "replicate": "recompute the published numbers, each by its rule",
     "bridge": "carry exposure over to Chinese occupations, and check whether that holds",
+    "export": "make a folder of a run that others load, with its card and fast engines (name=MODEL)",
+    "explain": "find which words raise and lower the exposure of held-out tasks",
     "figures": "draw every figure from the tables",
     "page": "write the comparison of the models as one web page that opens offline",
     "paper": "compile the paper with every number injected from the tables",
+    "rate": "rate the texts of a file with an exported run (FILE --model RUN --out FILE)",
+    "verify": "run the committed study again and certify that its numbers still follow",
 }
 
 USAGE = "usage: jobshift VERB [key=value …] [--multirun] [--cfg job]\n\n" + "\n".join(
@@ -50,6 +57,8 @@ def main() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     stage = importlib.import_module(f"jobshift.stages.{verb}")
     try:
+        if hasattr(stage, "main"):
+            sys.exit(stage.main(sys.argv[2:]))
         compose_and_run(verb, stage.Config, stage.run, sys.argv[2:])
     except JobshiftError as error:
         sys.exit(f"jobshift {verb}: {error}")

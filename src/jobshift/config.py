@@ -247,6 +247,8 @@ class Study:
     learning_curve: LearningCurve = field(default_factory=LearningCurve)
     # The source of the pretrained encoder, which DVC watches; what reads it says a model's file.
     encoder: str = "minilm"
+    # The model whose run on the primary split with the first seed is exported and explained; empty: none.
+    export: str = ""
     own_data: str = ""  # folder of texts of one's own, which DVC watches; nothing else reads this
 
     def all_models(self) -> list[str]:

@@ -77,6 +77,23 @@ NEEDED = {
         ],
     ),
     "reliability": ("evaluate", ["level", "variable", "raters", "measure", "value", "n"]),
+    # Empty where the labels are no degrees of exposure; the second and third also where nothing is exported.
+    "fairness": (
+        "fairness",
+        [
+            *("model", "shown", "grouping", "group", "title", "n_tasks", "n_groups", "unreliable"),
+            *("error", "error_low", "error_high", "signed_error", "signed_error_low"),
+            *("signed_error_high", "expected_calibration_error", "calibration_by_chance", "draws"),
+            *("expected_calibration_error_low", "expected_calibration_error_high", "p_holm"),
+        ],
+    ),
+    "words": (
+        "explain",
+        [
+            *("model", "word", "attribution", "low", "high", "n_tasks", "explained_tasks"),
+            "complete_share",
+        ],
+    ),
     # These are empty where the study has not fetched what they compare with.
     "validity": (
         "validity",
@@ -134,6 +151,9 @@ TEXT = (
     "release",
     "class",
     "decoding",
+    "grouping",
+    "group",
+    "word",
 )
 
 
@@ -147,6 +167,7 @@ class Config:
     large_occupation_workers: int = 100000
     top: int = 25
     top_changes: int = 12
+    top_words: int = 20
     coded: list[str] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
 
@@ -188,6 +209,7 @@ def drawings(
     from jobshift.report import (
         comparison_figures,
         exposure_figures,
+        fairness_figures,
         growth_figures,
         model_figures,
         task_figures,
@@ -258,6 +280,8 @@ def drawings(
         "learning_curve": lambda: comparison_figures.learning_curve(
             tables["learning_curve"], config.names, kind
         ),
+        "fairness": lambda: fairness_figures.fairness(tables["fairness"], config.names),
+        "words": lambda: fairness_figures.words(tables["words"], config.names, config.top_words),
         "rater_agreement": lambda: agreement.rater_agreement(raters),
         "validity": lambda: validity_figures.heat_map(whole, config.names),
         "changes_by_major_group": lambda: validity_figures.by_major_group(
@@ -340,6 +364,8 @@ def drawings(
             comparison_figures.of_first(tables["learning_curve"], kind).empty,
             "learning_curve.csv has no model that learned from a part of the labels",
         ),
+        ("fairness", tables["fairness"].empty, "fairness.csv is empty"),
+        ("words", tables["words"].empty, "words.csv is empty, nothing was exported"),
         ("rater_agreement", raters.empty, "reliability.csv is empty, there is one rater"),
         ("validity", whole.empty, "validity.csv is empty"),
         ("changes_by_major_group", changes.empty, "changes_summary.csv is empty"),
@@ -407,7 +433,7 @@ def check(config: Config, tables: dict[str, pd.DataFrame], kind: Kind) -> None:
             f"{TABLES / 'history.csv'}: there is no column '{kind.validation}'; make it again with "
             "`jobshift evaluate`"
         )
-    check_counts("conf/figures.yaml", config, ["top"])
+    check_counts("conf/figures.yaml", config, ["top", "top_words"])
     unknown = sorted(set(tables["confusion"]["label"]) - set(config.data.classes))
     if unknown:
         raise JobshiftError(
