@@ -10,7 +10,6 @@ import logging
 import os
 import sys
 
-from jobshift.config import compose_and_run
 from jobshift.errors import JobshiftError
 
 VERBS = {
@@ -59,6 +58,8 @@ def main() -> None:
     try:
         if hasattr(stage, "main"):
             sys.exit(stage.main(sys.argv[2:]))
+        from jobshift.config import compose_and_run
+
         compose_and_run(verb, stage.Config, stage.run, sys.argv[2:])
     except JobshiftError as error:
         sys.exit(f"jobshift {verb}: {error}")

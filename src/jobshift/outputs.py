@@ -9,8 +9,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -39,13 +41,13 @@ def complete_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+def write_parquet(frame: "pd.DataFrame", path: Path) -> None:
     """Write `frame` without its index; Parquet holds no time stamp, so equal frames give equal bytes."""
     with complete_file(path) as partial:
         frame.to_parquet(partial, index=False)
 
 
-def write_csv(frame: pd.DataFrame, path: Path, float_format: str = "%.6f") -> None:
+def write_csv(frame: "pd.DataFrame", path: Path, float_format: str = "%.6f") -> None:
     """Write `frame` without its index, floats in a fixed format, line ends as on Unix."""
     with complete_file(path) as partial:
         frame.to_csv(partial, index=False, float_format=float_format, lineterminator="\n")
