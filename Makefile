@@ -63,10 +63,10 @@ test: $(READY)
 
 setup: $(READY)
 
+# Not compiled by pip: Python compiles a module when it is first imported, which most of these never are.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "jobshift needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
-	# Python compiles a module when it is first imported; most of these never are.
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@

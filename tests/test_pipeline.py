@@ -78,7 +78,15 @@ def test_the_study_runs_repeats_to_the_byte_and_reruns_only_what_an_edit_touches
 
     # The first study again, with nothing kept: the same lock file, so the same bytes everywhere.
     file.write_text(file.read_text().replace("lr: 3.0e-4", "lr: 1.0e-4"))
-    made = ("data", "models", "exports", "reports/figures", "reports/tables", ".dvc/cache", ".dvc/tmp")
+    made = (
+        "data",
+        "models",
+        "exports",
+        "reports/figures",
+        "reports/tables",
+        ".dvc/cache",
+        ".dvc/tmp",
+    )
     for path in made:
         shutil.rmtree(path)
     for path in ("reports/paper.pdf", "reports/comparison.html", "dvc.lock"):
