@@ -45,7 +45,7 @@ class Config:
     study: Study = MISSING
     data: DataConfig = MISSING
     model: str = MISSING
-    texts: int = 1000
+    texts: int = 500
     seed: int = 0
     draws: int = 1000
     min_tasks: int = 10
