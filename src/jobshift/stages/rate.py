@@ -235,12 +235,12 @@ def rate_chunks(
                 content = to_bytes(table)
                 paths.append(folder / f"{number:07d}-{key(content, settings)}.arrow")
                 rows += table.num_rows
-                if paths[-1].exists():
-                    kept += table.num_rows
-                else:
-                    yield paths[-1], content
+                done = paths[-1].exists()
                 # What an earlier run did is no part of the speed.
+                kept += table.num_rows if done else 0
                 bar.total = round(rows / share) - kept if share else None
+                if not done:
+                    yield paths[-1], content
 
         work = on_ray if chosen.cluster else here
         for path, table in work(missing(), settings):
