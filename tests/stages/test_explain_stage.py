@@ -115,9 +115,9 @@ def test_the_mean_over_occurrences_by_hand():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model": ""}, "params.yaml names no model in `export`"),
-        ({"model": "bert"}, "conf/explain.yaml names bert, which is no model of the study"),
-        ({"model": "tfidf"}, "there is no exports/tfidf/purged-3; `jobshift export name=tfidf`"),
+        ({"name": ""}, "params.yaml names no model in `export`"),
+        ({"name": "bert"}, "conf/explain.yaml names bert, which is no model of the study"),
+        ({"name": "tfidf"}, "there is no exports/tfidf/purged-3; `jobshift export name=tfidf`"),
         (
             {"data": replace(config().data, exposure=False)},
             "the labels of made_up are no degrees of exposure",

@@ -44,7 +44,7 @@ class Config:
 
     study: Study = MISSING
     data: DataConfig = MISSING
-    model: str = MISSING
+    name: str = MISSING
     texts: int = 500
     seed: int = 0
     draws: int = 1000
@@ -54,14 +54,14 @@ class Config:
 def run(config: Config) -> None:
     """Write words.csv; JobshiftError where a file is missing or does not fit."""
     check_counts("conf/explain.yaml", config, ["texts", "draws", "min_tasks"])
-    folder = EXPORTS / config.model / f"{PRIMARY}-{config.study.seeds[0]}"
+    folder = EXPORTS / config.name / f"{PRIMARY}-{config.study.seeds[0]}"
     if not (reason := config.data.no_exposure):
-        if not config.model:
+        if not config.name:
             reason = "params.yaml names no model in `export`"
-        elif config.model not in config.study.all_models():
-            reason = f"conf/explain.yaml names {config.model}, which is no model of the study"
+        elif config.name not in config.study.all_models():
+            reason = f"conf/explain.yaml names {config.name}, which is no model of the study"
         elif not folder.is_dir():
-            reason = f"there is no {folder}; `jobshift export name={config.model}` makes it"
+            reason = f"there is no {folder}; `jobshift export name={config.name}` makes it"
     if reason:
         log.info("left out: %s", reason)
         write_csv(pd.DataFrame(columns=COLUMNS), WORDS)
@@ -74,7 +74,7 @@ def run(config: Config) -> None:
     if exported.scores != config.data.labels:
         raise JobshiftError(
             f"{folder} has other classes or scores than conf/data/{config.data.name}.yaml; "
-            f"run `jobshift export name={config.model}` again"
+            f"run `jobshift export name={config.name}` again"
         )
     tasks = sample(Path("data/prepared", config.data.name, PRIMARY, "0/test.parquet"), config)
     attributions = Explainer(exported).attributions(tasks["text"].tolist())
@@ -86,7 +86,7 @@ def run(config: Config) -> None:
     )  # fmt: skip
     resamples = bootstrap.Resamples(tasks, config.draws, config.seed)
     table = word_table(attributions, resamples, config.min_tasks)
-    table = table.assign(model=config.model, explained_tasks=len(tasks), complete_share=complete)
+    table = table.assign(model=config.name, explained_tasks=len(tasks), complete_share=complete)
     write_csv(table[COLUMNS], WORDS)
     log.info("most raised by: %s", ", ".join(table["word"].head(8)))
     log.info("most lowered by: %s", ", ".join(table["word"].tail(8)[::-1]))
