@@ -63,6 +63,18 @@ def test_an_unknown_verb_lists_the_verbs(
     assert "usage: jobshift VERB" in capsys.readouterr().out
 
 
+def test_a_verb_with_arguments_of_its_own_gives_the_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    monkeypatch.setattr("sys.argv", ["jobshift", "rate", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0 and "--engine" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["jobshift", "rate", "a.csv", "--model", "m", "--out", "b.csv"])
+    with pytest.raises(SystemExit, match="jobshift rate: m is no exported model"):
+        cli.main()
+
+
 def test_problems_are_one_line_without_a_traceback(study: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("sys.argv", ["jobshift", "prepare"])
     with pytest.raises(SystemExit) as stopped:

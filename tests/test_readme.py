@@ -167,3 +167,33 @@ def test_the_speeds_are_those_that_were_measured():
         beside = side["median"] / sides["Trainer, dynamic padding"]["median"]
         accuracy = ", ".join(f"{each:.3f}" for each in side["accuracy"])
         assert f"| {name} | {side['median']:.0f} | {beside:.1f} × | {accuracy} |" in section
+
+
+def test_what_it_says_of_rating_is_what_was_measured():
+    section = README.split("## Rate your own texts")[1].split("\n## ")[0]
+    sides = json.loads((ROOT / "benchmarks" / "rating_speed.json").read_text())["sides"]
+    for name, side in sides.items():
+        said = (
+            f"| {side['texts_per_second']:.0f} | {side['times_batch_1']:.1f} × | "
+            f"{side['times_batch_32']:.1f} × | {100 * side['agreement']:.1f} % |"
+        )
+        assert f"| {name} {said}" in section.replace("`", "")
+    engines = pd.read_csv(TABLES / "engines.csv").set_index("engine")["agreement_with_torch"]
+    assert f"{100 * engines['openvino-int8']:.1f} % of the labels of held-out tasks" in section
+    domain = pd.read_csv(TABLES / "domain.csv").query("chosen").set_index("texts")["share_flagged"]
+    for texts, called in (
+        ("held-out test texts", "held-out tasks"),
+        ("no tasks", "sentences that are no tasks"),
+        ("remarks about work", "remarks about work"),
+    ):
+        assert f"{100 * domain[texts]:.1f} % of {called}" in section
+    fairness = pd.read_csv(TABLES / "fairness.csv", dtype={"group": str}).query("model == 'minilm'")
+    (every,) = fairness.query("grouping == 'all'")["error"]
+    assert f"MiniLM is wrong in {100 * every:.1f} % of the held-out tasks" in section
+    bad = fairness[fairness["unreliable"]]
+    named = [
+        f"{'major group' if row.grouping == 'major_group' else 'wage decile'} {row.group}"
+        for row in bad.itertuples()
+    ]
+    assert re.findall(r"(?:major group|wage decile) \d+", section) == named
+    assert re.findall(r"\((\d+) %\)", section) == [f"{100 * each:.0f}" for each in bad["error"]]
