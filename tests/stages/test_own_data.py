@@ -89,6 +89,9 @@ def report() -> None:
     """Everything behind the training, with few draws."""
     for verb in ("evaluate", "aggregate", "transfer", "compare", "validity", "changes", "growth"):
         jobshift(verb, *(["draws=50"] if verb in ("evaluate", "compare") else []))
+    jobshift("fairness")
+    for verb in ("export", "explain"):
+        jobshift(verb, "name=")
     for verb in ("figures", "page", "paper"):
         jobshift(verb)
 

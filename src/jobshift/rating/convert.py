@@ -23,6 +23,7 @@ OPSET = 18
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Without the reports and warnings of exporters that say nothing of the model."""
+    kind = logging.getLoggerClass()
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
@@ -30,6 +31,7 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
+        logging.setLoggerClass(kind)  # nncf puts its own in the place, which keeps later loggers silent
 
 
 def write_onnx(network, file: Path) -> None:
