@@ -1,8 +1,10 @@
 """The tiny study (`tiny_study.py`), built once, for the tests that run the real pipeline."""
 
 import importlib
+import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,15 @@ os.environ["WANDB_MODE"] = "disabled"
 os.environ["DVC_NO_ANALYTICS"] = "1"
 # A model that is not there is asked for once, not for half a minute; test_hub.py has a hub of its own.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def levels_of_logging() -> Iterator[None]:
+    """Give all handlers their level back: an exporter's library raises it, and later tests read the log."""
+    levels = [(handler, handler.level) for handler in logging.root.handlers]
+    yield
+    for handler, level in levels:
+        handler.setLevel(level)
 
 
 @pytest.fixture(scope="session")
