@@ -31,7 +31,9 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(logging.NOTSET)
-        logging.setLoggerClass(kind)  # nncf puts its own in the place, which keeps later loggers silent
+        logging.setLoggerClass(
+            kind
+        )  # nncf puts its own in the place, which keeps later loggers silent
 
 
 def write_onnx(network, file: Path) -> None:
