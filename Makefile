@@ -1,6 +1,7 @@
 # The commands, each from nothing but Python 3.11+, pip, make and git:
 #   make repro      set everything up and run the study that params.yaml selects
 #   make STUDY      another study, one of those below, beside it; its reports go to reports/STUDY/
+#   make demo       a page and an API over the study that make repro ran
 #   make test       set everything up and pass the tests
 
 PYTHON ?= python3
@@ -40,10 +41,13 @@ onet_pairs := -S export= -S data=onet_pairs -S 'tokenizers=[minilm,minilm_pair]'
 onet_generalize := -S export= -S data=onet_generalize -S 'models=[majority,nearest,nearest_minilm,nearest_title,seq2seq_minilm]' \
 	-S 'contrast.models=[]' -S 'contrast.splits=[]'
 
-.PHONY: repro $(STUDIES) test setup lock clean
+.PHONY: repro demo $(STUDIES) test setup lock clean
 
 repro: $(READY)
 	dvc repro
+
+demo: $(READY)
+	@jobshift demo
 
 # A study as a DVC experiment beside the workspace, which keeps the study that it has.
 $(STUDIES): $(READY)
@@ -76,7 +80,7 @@ $(READY): requirements.lock pyproject.toml
 lock:
 	rm -rf .lock-venv
 	$(PYTHON) -m venv .lock-venv
-	.lock-venv/bin/python -m pip install --quiet --disable-pip-version-check '.[cluster,dev,engines,explain,mask]'
+	.lock-venv/bin/python -m pip install --quiet --disable-pip-version-check '.[cluster,demo,dev,engines,explain,mask]'
 	.lock-venv/bin/python -m pip freeze --exclude jobshift | sed 's/+cpu$$//' > requirements.lock
 	rm -rf .lock-venv
 

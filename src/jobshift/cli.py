@@ -35,6 +35,7 @@ VERBS = {
     "page": "write the comparison of the models as one web page that opens offline",
     "paper": "compile the paper with every number injected from the tables",
     "rate": "rate the texts of a file with an exported run (FILE --model RUN --out FILE)",
+    "demo": "open a page and a JSON API over the finished study",
     "verify": "run the committed study again and certify that its numbers still follow",
 }
 

@@ -78,9 +78,18 @@ def rate_texts(texts: list[str], exported: Exported, engine: Engine) -> "pd.Data
 
 def ratings(texts: list[str], exported: Exported, engine: Engine) -> dict[str, np.ndarray]:
     """What `rate_texts` gives, as column → array [texts], without pandas, whose import takes half a second."""
-    tokenizer, heads = opened(exported.folder)
     place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-    encodings = tokenizer.encode_batch_fast(list(place))
+    found, _ = rate_distinct(list(place), exported, engine)
+    rows = np.array([place[text] for text in texts], int)
+    return {name: values[rows] for name, values in found.items()}
+
+
+def rate_distinct(
+    texts: list[str], exported: Exported, engine: Engine
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """As `ratings`, of texts that are all different, and their embeddings [texts, width], float32."""
+    tokenizer, heads = opened(exported.folder)
+    encodings = tokenizer.encode_batch_fast(texts)
     logits, embedding = run(
         engine, [each.ids for each in encodings], exported, heads.train.shape[1]
     )
@@ -104,14 +113,12 @@ def ratings(texts: list[str], exported: Exported, engine: Engine) -> dict[str, n
     if exported.automation:
         found |= {f"t_{name}": shares[:, n] for n, name in enumerate(exported.automation)}
         found["automation"] = shares @ np.linspace(0, 1, len(exported.automation))
-    rows = np.array([place[text] for text in texts], int)
-    return {
+    rounded = {
         # Adding 0.0 turns −0.0 into 0.0.
-        name: (found[name].astype(float).round(DECIMALS) + 0.0 if kind is float else found[name])[
-            rows
-        ]
+        name: found[name].astype(float).round(DECIMALS) + 0.0 if kind is float else found[name]
         for name, kind in rating_columns(exported).items()
     }
+    return rounded, embedding
 
 
 @lru_cache(maxsize=2)
