@@ -15,7 +15,7 @@ from jobshift.service.sentences import split_sentences
         ("Report to Dr. Wu and J. R. Smith daily.", ["Report to Dr. Wu and J. R. Smith daily."]),
         ("Measure 2.5 metres of cloth", ["Measure 2.5 metres of cloth"]),
         ("Ask “Why?” and note it.", ["Ask “Why?” and note it."]),
-        ("Your tasks:\n• Water plants\n- Feed fish\n2) Cut hedges", ["Water plants", "Feed fish", "Cut hedges"]),
+        ("Your tasks:\n• Water ferns\n- Feed fish\n2) Cut grass", ["Water ferns", "Feed fish", "Cut grass"]),
         ("* **Bold** aims\n---\n\n   \n", ["Bold** aims"]),
         ("3.5 years at sea\n-5 degrees outside", ["3.5 years at sea", "-5 degrees outside"]),
         ("负责财务报表；审核发票。完成申报！", ["负责财务报表；", "审核发票。", "完成申报！"]),

@@ -1,8 +1,6 @@
 """The JSON API: FastAPI over `Service`, described by /api/openapi.json."""
 
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Path, Query, Request
@@ -197,11 +195,6 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def create(service: Service) -> FastAPI:
     """The application, without the pages."""
 
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
-        service.close()
-
     # FastAPI's own pages of documentation load scripts from elsewhere.
     app = FastAPI(
         title="jobshift",
@@ -210,7 +203,6 @@ def create(service: Service) -> FastAPI:
         openapi_url=SPECIFICATION,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
     )
     app.include_router(routes(service))
     app.add_exception_handler(RequestValidationError, not_valid)
@@ -313,4 +305,6 @@ async def not_possible(_: Request, error: JobshiftError) -> JSONResponse:
 async def failed(request: Request, error: Exception) -> JSONResponse:
     """A fault of ours: one line for who runs the service, none of its details for the client."""
     logging.error("%s: %s: %s", request.url.path, type(error).__name__, error)
-    return refusal(500, "the service failed on this request; whoever runs it finds the reason there")
+    return refusal(
+        500, "the service failed on this request; whoever runs it finds the reason there"
+    )

@@ -67,7 +67,8 @@ class Guard:
         host = headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
         if self.hosts and host not in self.hosts:
             return refusal(
-                421, "this address does not answer to that host name; use the one it was started with"
+                421,
+                "this address does not answer to that host name; use the one it was started with",
             )
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length[:20]) > BYTES:

@@ -9,7 +9,6 @@ from functools import cache
 
 import numpy as np
 
-from jobshift.errors import JobshiftError
 from jobshift.measures.exposure import MEASURES
 from jobshift.rating.engines import Engine
 from jobshift.rating.exported import Exported

@@ -36,14 +36,21 @@ def main(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The options of the command."""
-    found = argparse.ArgumentParser("jobshift demo", description="A page and an API over the study.")
+    found = argparse.ArgumentParser(
+        "jobshift demo", description="A page and an API over the study."
+    )
     add = found.add_argument
     add("--model", type=Path, help="an exported run; else the one that params.yaml exports")
     add("--engine", choices=ENGINES, default="torch", help="what runs the model (torch)")
     add("--threads", type=int, help="of the model; else as many as its library chooses")
     add("--host", default=LOCAL[0], help="0.0.0.0 opens the page to other machines (127.0.0.1)")
     add("--port", type=int, default=7860, help="0 chooses a free one (7860)")
-    add("--rate", type=int, default=600, help="requests a minute from an address; 0: any number (600)")
+    add(
+        "--rate",
+        type=int,
+        default=600,
+        help="requests a minute from an address; 0: any number (600)",
+    )
     add("--no-page", action="store_true", help="the API alone, which needs no gradio to start")
     return found
 
@@ -70,7 +77,8 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
+        known = isinstance(error, OSError) and (error.errno or 0) > 0
+        reason = os.strerror(error.errno) if known else getattr(error, "strerror", None) or error
         raise JobshiftError(
             f"cannot listen on {host}, port {port}: {reason}; choose another --host or --port"
         ) from error
@@ -113,4 +121,7 @@ def serve(exported: Exported, chosen: argparse.Namespace, listening: socket.sock
         )
     )
     logging.info("jobshift: http://%s:%d/ with %s (Ctrl-C ends it)", shown, port, exported.model)
-    server.run(sockets=[listening])
+    try:
+        server.run(sockets=[listening])
+    finally:
+        service.close()
