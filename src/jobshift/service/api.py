@@ -8,22 +8,20 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 import jobshift
 from jobshift.errors import JobshiftError
 from jobshift.service.batching import Overloaded
-from jobshift.service.limits import refusal
+from jobshift.service.limits import CHARACTERS, EXPLAINED, TEXTS, refusal
 from jobshift.service.sentences import split_sentences
 from jobshift.service.service import Service
 
-MAX_TEXTS = 256
-MAX_EXPLAINED = 16
-MAX_CHARACTERS = 5_000
-MAX_ADVERTISEMENT = 50_000  # characters
+ADVERTISEMENT = 50_000  # characters
 SPECIFICATION = "/api/openapi.json"
 HELP = f"{SPECIFICATION} describes what to send"
 
-Text = Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
+Text = Annotated[str, Field(min_length=1, max_length=CHARACTERS)]
 
 
 class Asked(BaseModel):
@@ -35,19 +33,19 @@ class Asked(BaseModel):
 class Texts(Asked):
     """Texts to be rated."""
 
-    texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_TEXTS)]
+    texts: Annotated[list[Text], Field(min_length=1, max_length=TEXTS)]
 
 
 class FewTexts(Asked):
     """Texts to be explained."""
 
-    texts: Annotated[list[Text], Field(min_length=1, max_length=MAX_EXPLAINED)]
+    texts: Annotated[list[Text], Field(min_length=1, max_length=EXPLAINED)]
 
 
 class Advertisement(Asked):
     """A job advertisement, or any text of several sentences."""
 
-    text: Annotated[str, Field(min_length=1, max_length=MAX_ADVERTISEMENT)]
+    text: Annotated[str, Field(min_length=1, max_length=ADVERTISEMENT)]
 
 
 class Resembles(BaseModel):
@@ -205,6 +203,7 @@ def create(service: Service) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(routes(service))
+    app.add_middleware(GZipMiddleware, minimum_size=20_000)
     app.add_exception_handler(RequestValidationError, not_valid)
     app.add_exception_handler(HTTPException, http_refusal)
     app.add_exception_handler(Overloaded, overloaded)
@@ -226,7 +225,7 @@ def routes(service: Service) -> APIRouter:
     @router.post("/advertisement", responses=work)
     async def advertisement(asked: Advertisement) -> Ratings:
         """Split a text into sentences, without bullets and headings, and rate each."""
-        sentences = [each[:MAX_CHARACTERS] for each in split_sentences(asked.text)]
+        sentences = [each[:CHARACTERS] for each in split_sentences(asked.text)]
         return answer(service, ratings=await service.rate(sentences))
 
     @router.post("/explain", responses=work | refusals(501))

@@ -31,6 +31,7 @@ class Service:
         codes = occupations.codes if occupations else {}
         self.rating = Batcher(rater(exported, engine, codes))
         self.explaining = Batcher(explainer(exported), batch=8, waiting=256, kept=2_000)
+        self.warmed = False
 
     async def rate(self, texts: Sequence[str]) -> list[dict]:
         """The rating of each text; one that cannot be rated has its reason in `problem` and nothing else.
@@ -59,6 +60,12 @@ class Service:
             {"text": shown(text), **(empty if problem else next(found)), "problem": problem or None}
             for text, problem in zip(texts, problems, strict=True)
         ]
+
+    def warm(self) -> None:
+        """Load what explains, unless that has begun; where it cannot be loaded, `explain` says so."""
+        if not self.warmed:
+            self.warmed = True
+            self.explaining.thread.submit(self.explaining.work, [])
 
     def waiting(self) -> int:
         """How many texts wait to be rated or explained."""
