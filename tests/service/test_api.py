@@ -188,7 +188,7 @@ def test_on_localhost_it_answers_to_its_own_name_alone(service: Service):
 
 def test_answers_tell_browsers_to_load_nothing_from_elsewhere(client: TestClient):
     headers = client.get("/api/health").headers
-    assert "default-src 'self'" in headers["content-security-policy"]
+    assert "default-src 'none'" in headers["content-security-policy"]
     assert "http" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
 

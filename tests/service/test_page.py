@@ -186,8 +186,8 @@ def test_without_a_sentence_there_is_nothing_to_rate():
 
 def test_limits_are_said():
     assert "more than 5000 characters" in rated("a" * 5_001)
-    many = rated("\n".join(f"Write letter {n}." for n in range(130)))
-    assert "The first 128 of 130" in many and many.count('class="sentence"') == 128
+    many = rated("\n".join(f"Write letter {n}." for n in range(260)))
+    assert "The first 256 of 260" in many and many.count('class="sentence"') == 256
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -245,7 +245,7 @@ def test_figures_take_any_letters():
         {"name": "ratings.csv", "texts": []},
         {"name": "ratings.csv", "texts": [1]},
         {"name": "ratings.png", "texts": ["a" * 5_001]},
-        {"name": "ratings.png", "texts": ["a"] * 129},
+        {"name": "ratings.png", "texts": ["a"] * 257},
         {"name": "occupation.csv", "codes": ["no such"]},
         {"name": "comparison.png", "codes": None},
     ],
