@@ -4,11 +4,15 @@ import importlib
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import forked
 import pytest
 import tiny_study
+from hydra._internal.hydra import Hydra
 
 from jobshift.config import compose_and_run
 
@@ -39,19 +43,60 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def study(built: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fresh copy of the tiny study, as working directory, its mirror set."""
+    """A fresh copy of the tiny study but for its code, as working directory, its mirror set."""
     folder = tmp_path / "study"
-    shutil.copytree(built[0], folder)
+    shutil.copytree(built[0], folder, ignore=shutil.ignore_patterns("src"))
     monkeypatch.chdir(folder)
     monkeypatch.setenv("JOBSHIFT_MIRROR", str(built[1]))
     return folder
 
 
+def command(*words: str, python: Path | None = None) -> str:
+    """Run a command with this environment's python first on the path; its output, stderr included.
+
+    Or with the one in the folder `python`, that of `forked.python`.
+    """
+    first = [str(python)] if python else []
+    path = os.pathsep.join([*first, str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        words,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def repository(built: tuple[Path, Path], study: Path) -> Path:
+    """The tiny study with its code as a clone of its Git and DVC repository, as working directory."""
+    shutil.copytree(built[0] / "src", study / "src")
+    # With the repository's own settings DVC sends nothing and does not look for a new version.
+    ignored = shutil.ignore_patterns("cache", "tmp", "*.local")
+    shutil.copytree(tiny_study.ROOT / ".dvc", study / ".dvc", ignore=ignored)
+    command("git", "init", "-q")
+    command("git", "config", "user.email", "tests@example.org")
+    command("git", "config", "user.name", "Tests")
+    command("git", "add", "-A")
+    command("git", "commit", "-qm", "The tiny study")
+    return study
+
+
+@pytest.fixture
+def forks() -> Iterator[Path]:
+    """The folder of a python that runs jobshift without importing first, for `command`."""
+    with forked.python() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def prepared_once(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny study after fetch, prepare and tokenize; not to be written to."""
+    """The tiny study but for its code after fetch, prepare and tokenize; not to be written to."""
     folder = tmp_path_factory.mktemp("prepared") / "study"
-    shutil.copytree(built[0], folder)
+    shutil.copytree(built[0], folder, ignore=shutil.ignore_patterns("src"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("JOBSHIFT_MIRROR", str(built[1]))
@@ -74,4 +119,7 @@ def prepared(prepared_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def jobshift(verb: str, *arguments: str) -> None:
     """Run a verb in this process, as the command line would, but for its last line of defence."""
     stage = importlib.import_module(f"jobshift.stages.{verb}")
-    compose_and_run(verb, stage.Config, stage.run, list(arguments))
+    with pytest.MonkeyPatch.context() as patch:
+        # Hydra composes every config twice, first to look whether it sets hydra.mode; none of ours does.
+        patch.setattr(Hydra, "get_mode", lambda *_, **__: None)
+        compose_and_run(verb, stage.Config, stage.run, list(arguments))

@@ -6,7 +6,6 @@ which GPT-4 and people agree in 14 of every 20, and use and growth that follow p
 
 import json
 import re
-import shutil
 import socket
 from itertools import product
 from pathlib import Path
@@ -14,9 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import jobshift
-from test_pipeline import command
-from tiny_study import GROWTH, ROOT
+from conftest import command, jobshift
+from tiny_study import GROWTH
 
 from jobshift.errors import JobshiftError
 
@@ -42,19 +40,6 @@ def edit(file: str, changes: dict) -> None:
     Path(file).write_text(yaml.safe_dump(content | changes, sort_keys=False))
 
 
-@pytest.fixture
-def repository(study: Path) -> None:
-    """The tiny study as a clone of its repository, as working directory."""
-    # With the repository's own settings DVC sends nothing and does not look for a new version.
-    ignored = shutil.ignore_patterns("cache", "tmp", "*.local")
-    shutil.copytree(ROOT / ".dvc", study / ".dvc", ignore=ignored)
-    command("git", "init", "-q")
-    command("git", "config", "user.email", "tests@example.org")
-    command("git", "config", "user.name", "Tests")
-    command("git", "add", "-A")
-    command("git", "commit", "-qm", "The tiny study")
-
-
 def rows(name: str, **where: object) -> pd.DataFrame:
     """The rows of a table where its columns have these values; at least one."""
     text = {"fifth": str, "release": str, "controls": str, "published": str, "ours_printed": str}
@@ -70,9 +55,10 @@ def value(name: str, **where: object) -> float:
     return found
 
 
-def test_the_published_study_from_a_missing_source_to_the_paper(repository: None):
+def test_the_published_study_from_a_missing_source_to_the_paper(repository: Path, forks: Path):
+    edit("params.yaml", {"data": "gpts_are_gpts", "rater": "human"})
     with pytest.raises(AssertionError) as failed:
-        command("dvc", "exp", "run", "-S", "data=gpts_are_gpts", "-S", "rater=human")
+        command("dvc", "repro", python=forks)
     assert re.findall(r"jobshift \w+: (.*)", str(failed.value)) == [
         "the data set gpts_are_gpts needs the source gpts_are_gpts; add it to `sources` in params.yaml, "
         "which says how"
@@ -81,7 +67,7 @@ def test_the_published_study_from_a_missing_source_to_the_paper(repository: None
     edit("params.yaml", SELECTED)
     # An intermediate activity of the tiny study has three DWAs and hardly 20 tasks.
     edit("conf/changes.yaml", {"min_groups": 3, "min_tasks": 10})
-    command("dvc", "repro")
+    command("dvc", "repro", python=forks)
     published_numbers_have_their_verdicts()
     exposure_is_that_of_the_published_file()
     gpt4_stands_beside_the_models_on_all_tasks()

@@ -1,10 +1,10 @@
 """Outputs of frozen layers: computed once, by one process, and named by all that decides them."""
 
-import multiprocessing
 import os
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -49,9 +49,10 @@ def test_what_failed_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_two_processes_compute_it_once(tmp_path):
     (tmp_path / "computed").mkdir()
-    spawn = multiprocessing.get_context("spawn")
-    results = spawn.Queue()
-    processes = [spawn.Process(target=fetch, args=(str(tmp_path), results)) for _ in range(2)]
+    results = forked.FORKS.Queue()
+    processes = [
+        forked.FORKS.Process(target=fetch, args=(str(tmp_path), results)) for _ in range(2)
+    ]
     for each in processes:
         each.start()
     found = [results.get(timeout=60) for _ in processes]

@@ -3,10 +3,10 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
+import forked
 import numpy as np
 import pandas as pd
 import pytest
@@ -104,7 +104,9 @@ def test_a_network_that_trains_on_all_keeps_its_last_epoch(prepared: Path, monit
     assert history.groupby("epoch")["train_loss"].last().notna().all()
 
 
-@pytest.mark.parametrize("model", ["svm", "minilm_lora", "minilm_student", "ensemble"])
+@pytest.mark.parametrize(
+    "model", ["activity_lookup", "svm", "minilm_lora", "minilm_student", "ensemble"]
+)
 def test_a_repeated_run_has_the_same_bytes(prepared: Path, model: str):
     if "tfidf" in " ".join(TINY.get(model, [])):
         for seed in (0, 1):
@@ -330,26 +332,25 @@ def test_tfidf_learns_what_the_words_say(prepared: Path):
 
 
 @pytest.mark.parametrize("model", ["minilm", "lstm"])
-def test_killed_training_resumes_and_ends_with_the_same_bytes(prepared: Path, model: str):
+def test_killed_training_resumes_and_ends_with_the_same_bytes(
+    prepared: Path, model: str, caplog: pytest.LogCaptureFixture
+):
     # All networks have dropout, so the generator must be in the same state, too.
     arguments = [f"model={model}", "training.epochs=4", "training.log_every=2"]
     arguments.append("optimizer.lr=3e-3")
     jobshift("train", *arguments)
     whole = hashes(f"models/{model}")
-    command = [sys.executable, "-c", KILL, "train", *arguments]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert killed.returncode == -9, killed.stderr
+    killed = forked.start("train", *arguments, code=KILL)
+    said = forked.said_by(killed)
+    assert killed.exitcode == -signal.SIGKILL, said
     assert Path(f"checkpoints/models/{model}/purged-0/0/epochs/last.ckpt").is_file()
     assert hashes(f"models/{model}") == whole  # what was finished is not lost
     # An epoch trained again would show in its history; a fresh start would not say this.
-    again = subprocess.run(
-        [sys.executable, "-m", "jobshift", "train", *arguments],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "going on from the last finished epoch" in again.stderr
-    assert "epoch 1/4" not in again.stderr
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        jobshift("train", *arguments)
+    assert "going on from the last finished epoch" in caplog.text
+    assert "epoch 3/4" in caplog.text and "epoch 1/4" not in caplog.text
     assert hashes(f"models/{model}") == whole
 
 
@@ -384,26 +385,23 @@ def test_dropout_is_on_in_training_and_off_elsewhere(
 
 def test_a_run_that_a_scheduler_stops_says_so_and_does_not_end_with_0(prepared: Path):
     code = KILL.replace("SIGKILL", "SIGTERM")
-    stopped = subprocess.run(
-        [sys.executable, "-c", code, "train", "model=lstm", "training.log_every=2"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert stopped.returncode == 143  # 128 + 15, as a shell says it
-    assert "stopped by SIGTERM; the same command goes on" in stopped.stderr
-    assert "Traceback" not in stopped.stderr
+    stopped = forked.start("train", "model=lstm", "training.log_every=2", code=code)
+    said = forked.said_by(stopped)
+    assert stopped.exitcode == 143  # 128 + 15, as a shell says it
+    assert "stopped by SIGTERM; the same command goes on" in said
+    assert "Traceback" not in said
     assert not Path("models/lstm").exists()
     assert Path("checkpoints/models/lstm/purged-0/0/epochs/last.ckpt").is_file()
 
 
-def test_a_changed_config_does_not_resume(prepared: Path):
+def test_a_changed_config_does_not_resume(prepared: Path, caplog: pytest.LogCaptureFixture):
     arguments = ["model=minilm", "training.epochs=4", "training.log_every=2"]
-    command = [sys.executable, "-c", KILL, "train", *arguments]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == -9
-    command = [sys.executable, "-m", "jobshift", "train", *arguments, "optimizer.lr=1e-3"]
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "going on" not in again.stderr
+    killed = forked.start("train", *arguments, code=KILL)
+    said = forked.said_by(killed)
+    assert killed.exitcode == -signal.SIGKILL, said
+    with caplog.at_level("INFO"):
+        jobshift("train", *arguments, "optimizer.lr=1e-3")
+    assert "epoch 1/4" in caplog.text and "going on" not in caplog.text
 
 
 def test_early_stopping_restores_the_best_epoch(prepared: Path):
@@ -499,32 +497,21 @@ def test_a_label_that_the_data_set_does_not_list_is_refused(prepared: Path):
         jobshift("train", "model=majority")
 
 
-def run_with_wandb(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """Train in a process of its own with W&B on, its settings from `environment` alone."""
+def run_with_wandb(*arguments: str, **environment: str) -> str:
+    """Train in a process of its own with W&B on, its settings from `environment` alone; what it said."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("WANDB")}
-    return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "jobshift",
-            "train",
-            "model=lstm",
-            "training.epochs=1",
-            "training.log_every=2",
-            *arguments,
-        ],
-        env={**kept, "HOME": str(Path.cwd()), **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
+    process = forked.start(
+        *("train", "model=lstm", "training.epochs=1", "training.log_every=2"),
+        *arguments,
+        environment={**kept, "HOME": str(Path.cwd()), **environment},
     )
+    said = forked.said_by(process)
+    assert process.exitcode == 0, said
+    return said
 
 
 def test_without_a_key_wandb_logs_offline_and_says_so(prepared: Path):
-    done = run_with_wandb()
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("logged offline") == 1
+    assert run_with_wandb().count("logged offline") == 1
     (log,) = Path("wandb").glob("offline-run-*/run-*.wandb")
     content = log.read_bytes()
     for expected in (
@@ -539,16 +526,13 @@ def test_without_a_key_wandb_logs_offline_and_says_so(prepared: Path):
 
 def test_a_dead_wandb_server_stops_nothing_and_no_key_is_written(prepared: Path):
     key = "0123456789abcdef0123456789abcdef01234567"
-    done = run_with_wandb(WANDB_API_KEY=key, WANDB_BASE_URL="http://127.0.0.1:9")
-    assert done.returncode == 0, done.stderr
+    said = run_with_wandb(WANDB_API_KEY=key, WANDB_BASE_URL="http://127.0.0.1:9")
     assert predictions("lstm/purged-0").shape[0] > 0
-    assert key not in done.stdout + done.stderr
+    assert key not in said
     for file in (path for path in Path().rglob("*") if path.is_file()):
         assert key.encode() not in file.read_bytes(), file
 
 
 def test_disabled_wandb_writes_nothing(prepared: Path):
-    done = run_with_wandb("wandb=disabled")
-    assert done.returncode == 0, done.stderr
-    assert "W&B" not in done.stderr
+    assert "W&B" not in run_with_wandb("wandb=disabled")
     assert not Path("wandb").exists()
