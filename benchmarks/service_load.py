@@ -1,6 +1,6 @@
 """How `jobshift demo` does under load: requests a second, hostile requests, and the first answer.
 
-    python benchmarks/service_load.py [--engine torch] [--seconds 15] [--export exports/minilm/purged-0]
+    python benchmarks/service_load.py [--engines onnx torch] [--seconds 15] [--export exports/minilm/purged-0]
 
 After `make repro`. Writes benchmarks/service_load.json:
 
@@ -48,7 +48,8 @@ TARGETS = [
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--engine", default="torch")
+    parser.add_argument("--engines", nargs="+", default=["onnx", "torch"])
+    parser.add_argument("--engine", help=argparse.SUPPRESS)
     parser.add_argument("--seconds", type=float, default=15)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--export", type=Path, default=Path("exports/minilm/purged-0"))
@@ -58,8 +59,8 @@ def main() -> None:
         serve(chosen)
         return
     texts = pd.read_parquet(TEXTS)["text"].drop_duplicates().tolist()
-    report = {"engine": chosen.engine, "cores": os.cpu_count(), "clients": CLIENTS}
-    report["load"] = load(chosen, texts)
+    report = {"cores": os.cpu_count(), "clients": CLIENTS}
+    report["load"] = {engine: load(chosen, engine, texts) for engine in chosen.engines}
     starts = [first_answer(chosen) for _ in range(3)]
     for name in ("first_answer_seconds", "page_seconds"):
         report[name] = round(float(np.median([start[name] for start in starts])), 2)
@@ -72,7 +73,7 @@ def main() -> None:
 
 def demo(chosen: argparse.Namespace) -> list[str]:
     """The command that is measured."""
-    words = ["-m", "jobshift", "demo", "--port", "0", "--rate", "0", "--engine", chosen.engine]
+    words = ["-m", "jobshift", "demo", "--port", "0", "--rate", "0"]
     return [*words, "--model", str(chosen.export)]
 
 
@@ -162,16 +163,16 @@ async def rate(client: Client, texts: list[str]) -> int:
     return status
 
 
-def load(chosen: argparse.Namespace, texts: list[str]) -> dict:
-    """Requests a second and latencies of all sides."""
+def load(chosen: argparse.Namespace, engine: str, texts: list[str]) -> dict:
+    """Requests a second and latencies of all sides with an engine."""
     rounds: dict[str, list[list[float]]] = {name: [] for name in SIDES}
     for _ in range(chosen.rounds):
         for name in SIDES:
-            command = [__file__, "--serve", name, "--engine", chosen.engine]
+            command = [__file__, "--serve", name, "--engine", engine]
             with running([*command, "--export", str(chosen.export)]) as port:
                 asyncio.run(clients(port, texts, 2))
                 rounds[name].append(asyncio.run(clients(port, texts, chosen.seconds)))
-            print(name, len(rounds[name][-1]) / chosen.seconds, "requests/s", flush=True)
+            print(engine, name, len(rounds[name][-1]) / chosen.seconds, "requests/s", flush=True)
     found = {}
     for name, times in rounds.items():
         middle = sorted(times, key=len)[len(times) // 2]

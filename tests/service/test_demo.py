@@ -19,7 +19,8 @@ import pytest
 import tiny_service
 
 from jobshift.errors import JobshiftError
-from jobshift.stages.demo import main
+from jobshift.rating.exported import read_export
+from jobshift.stages.demo import fastest, main
 
 
 @pytest.fixture
@@ -106,6 +107,15 @@ def test_what_is_missing_or_wrong_is_one_sentence(study: Path, options, prepare:
     subprocess.run(prepare.split(), check=True)
     with pytest.raises(JobshiftError, match=said):
         main(["--no-page", "--port", "0", *options])
+
+
+def test_the_engine_that_starts_fastest_is_taken_where_it_is_there(study: Path):
+    pytest.importorskip("onnxruntime")
+    exported = read_export(Path("exports/tiny/purged-0"))
+    assert fastest(exported) == "torch"
+    exported.folder.joinpath("onnx").mkdir()
+    exported.folder.joinpath("onnx/model.onnx").touch()
+    assert fastest(exported) == "onnx"
 
 
 def test_a_port_in_use(study: Path):
