@@ -40,7 +40,11 @@ def test_the_nearest_come_in_order_and_equal_ones_as_they_stand():
     assert Heads(train, 1).nearest(np.ones((2, 2)), 9)[0].shape == (2, 4)
 
 
-@given(arrays(np.float32, (5, 3), elements=st.floats(-10, 10, width=32)), st.floats(0.1, 9))
+# Squares of numbers below 1e-19 are lost in float32, and with them the length; no network gives such.
+NUMBERS = st.floats(-10, 10, width=32).map(lambda value: value if abs(value) > 1e-6 else 0.0)
+
+
+@given(arrays(np.float32, (5, 3), elements=NUMBERS), st.floats(0.1, 9))
 def test_distance_is_the_nearests_and_does_not_depend_on_length(embedding, factor):
     train = normalised(np.eye(3, dtype=np.float32)[[0, 1, 1, 2]] + 0.1)
     heads = Heads(train, neighbours=3)
