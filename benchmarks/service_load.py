@@ -248,7 +248,9 @@ def hostile(port: int, texts: list[str]) -> dict:
     """Statuses of a thousand hostile requests, and memory before and after."""
     ordinary = [texts[row : row + 1] for row in range(1000)]
     asyncio.run(attack(port, [("ordinary", each) for each in ordinary]))
-    # The rest of what is loaded late and of what is kept must not count as lost.
+    # What is loaded late, as for explanations, and what is kept must not count as lost.
+    body = json.dumps({"texts": ["Mend nets."]}).encode()
+    assert asyncio.run(Client(port).send("POST", "/api/explain", body))[0] == 200
     chance = random.Random(0)
     asyncio.run(attack(port, [("hostile", drawn(chance)) for _ in range(200)]))
     before = memory(port)

@@ -303,3 +303,34 @@ def test_without_occupations_there_is_one_tab():
         return sum(each["type"] == "tabitem" for each in config["components"])
 
     assert tabs(FakeService()) == 3 and tabs(FakeService(occupations=False)) == 1
+
+
+def test_what_gradio_fails_on_is_refused_with_a_sentence(caplog):
+    from fastapi import FastAPI
+    from starlette.testclient import TestClient
+
+    from jobshift.service.limits import Guard
+
+    client = TestClient(
+        Guard(page.mount(FastAPI(), FakeService()), 0), raise_server_exceptions=False
+    )
+    json, said = {"Content-Type": "application/json"}, []
+    for body in (
+        b'{"texts": [NaN]}',
+        b'"\\ud800"',
+        b"\xff",
+        b'{"data": ["a"], "fn_index": 1000000000}',
+    ):
+        answered = client.post("/en/gradio_api/queue/join", content=body, headers=json)
+        assert 400 <= answered.status_code < 500, body
+        assert answered.headers["x-content-type-options"] == "nosniff"
+        said.append(answered.text)
+    assert "gradio failed on a request, which got 400" in caplog.text
+    assert '{"error":"this is not what the page sends; reload the page"}' in said
+    assert (
+        client.get("/", headers={"Accept-Language": "zh-CN,en"}, follow_redirects=False).headers[
+            "location"
+        ]
+        == "/zh/"
+    )
+    assert client.get("/en/").status_code == 200

@@ -4,6 +4,7 @@ A guard around the whole application, page and API, so that nothing is read or c
 is refused. Every refusal is JSON, `{"error": "a sentence"}`.
 """
 
+import logging
 from collections.abc import Sequence
 
 from limits import RateLimitItemPerMinute
@@ -60,7 +61,7 @@ class Guard:
         works = scope["method"] == "POST"
         self.running += works
         try:
-            await self.app(scope, limited(receive), with_headers(send))
+            await self.app(scope, limited(receive), mended(scope, receive, send))
         finally:
             self.running -= works
 
@@ -110,12 +111,25 @@ def limited(receive: Receive) -> Receive:
     return counted
 
 
-def with_headers(send: Send) -> Send:
-    """`send` that adds the headers of security."""
+def mended(scope: Scope, receive: Receive, send: Send) -> Send:
+    """`send` that adds the headers of security, and answers 400 where gradio fails on a request.
+
+    The paths of gradio's own script take what that script sends; on anything else many of them fail with
+    500, though the fault is in the request. That it happened is logged.
+    """
+    refused = False
 
     async def sent(message: Message) -> None:
+        nonlocal refused
         if message["type"] == "http.response.start":
             message["headers"] = [*message.get("headers", ()), *HEADERS]
-        await send(message)
+            refused = message["status"] == 500 and "/gradio_api/" in scope["path"]
+            if refused:
+                logging.warning("%s: gradio failed on a request, which got 400", scope["path"])
+                answer = refusal(400, "this is not what the page sends; reload the page")
+                answer.raw_headers.extend(HEADERS)
+                await answer(scope, receive, send)
+        if not refused:
+            await send(message)
 
     return sent
