@@ -49,7 +49,7 @@ def mount(app: "fastapi.FastAPI", service: "Service") -> "fastapi.FastAPI":
     """Add the page to `app` at /en/ and /zh/, and the way to them at /; returns `app`."""
     gr = gradio()
     speak_languages()
-    app.add_api_route("/", to_language, include_in_schema=False)
+    app.add_route("/", to_language, include_in_schema=False)
     for language in LANGUAGES:
         gr.mount_gradio_app(
             app,
