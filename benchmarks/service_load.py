@@ -64,9 +64,9 @@ def main() -> None:
     starts = [first_answer(chosen) for _ in range(3)]
     for name in ("first_answer_seconds", "page_seconds"):
         report[name] = round(float(np.median([start[name] for start in starts])), 2)
-    with running(demo(chosen)) as port:
+    with running(demo(chosen)) as (port, process):
         report["advertisement_seconds"] = advertisement(port, texts)
-        report["hostile"] = hostile(port, texts)
+        report["hostile"] = hostile(port, process, texts)
     print(json.dumps(report, indent=2))
     Path("benchmarks/service_load.json").write_text(json.dumps(report, indent=2) + "\n")
 
@@ -109,12 +109,12 @@ def serve(chosen: argparse.Namespace) -> None:
 
 
 @contextmanager
-def running(command: list[str]) -> Iterator[int]:
-    """The port of a process, which is ended by SIGTERM."""
+def running(command: list[str]) -> Iterator[tuple[int, int]]:
+    """The port and the number of a process, which is ended by SIGTERM."""
     process = subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True)
     try:
         found = re.search(r":(\d+)/", process.stderr.readline())
-        yield int(found.group(1))
+        yield int(found.group(1)), process.pid
         assert process.poll() is None, "the service has ended"
     finally:
         process.send_signal(signal.SIGTERM)
@@ -169,7 +169,7 @@ def load(chosen: argparse.Namespace, engine: str, texts: list[str]) -> dict:
     for _ in range(chosen.rounds):
         for name in SIDES:
             command = [__file__, "--serve", name, "--engine", engine]
-            with running([*command, "--export", str(chosen.export)]) as port:
+            with running([*command, "--export", str(chosen.export)]) as (port, _):
                 asyncio.run(clients(port, texts, 2))
                 rounds[name].append(asyncio.run(clients(port, texts, chosen.seconds)))
             print(engine, name, len(rounds[name][-1]) / chosen.seconds, "requests/s", flush=True)
@@ -211,7 +211,7 @@ async def clients(port: int, texts: list[str], seconds: float) -> list[float]:
 def first_answer(chosen: argparse.Namespace) -> dict[str, float]:
     """Seconds from the start of the command to the first rated text, and to the page."""
     start = time.perf_counter()
-    with running(demo(chosen)) as port:
+    with running(demo(chosen)) as (port, _):
         client = Client(port)
 
         async def both() -> dict[str, float]:
@@ -244,7 +244,7 @@ def advertisement(port: int, texts: list[str]) -> float:
 # Hostile requests
 
 
-def hostile(port: int, texts: list[str]) -> dict:
+def hostile(port: int, process: int, texts: list[str]) -> dict:
     """Statuses of a thousand hostile requests, and memory before and after."""
     ordinary = [texts[row : row + 1] for row in range(1000)]
     asyncio.run(attack(port, [("ordinary", each) for each in ordinary]))
@@ -253,10 +253,10 @@ def hostile(port: int, texts: list[str]) -> dict:
     assert asyncio.run(Client(port).send("POST", "/api/explain", body))[0] == 200
     chance = random.Random(0)
     asyncio.run(attack(port, [("hostile", drawn(chance)) for _ in range(200)]))
-    before = memory(port)
+    before = memory(process)
     statuses = asyncio.run(attack(port, [("hostile", drawn(chance)) for _ in range(1000)]))
     asyncio.run(attack(port, [("ordinary", each) for each in ordinary]))
-    after = memory(port)
+    after = memory(process)
     assert asyncio.run(rate(Client(port), ["Mend nets."])) == 200
     return {
         "requests": 1000,
@@ -334,13 +334,10 @@ def drawn(chance: random.Random) -> tuple[str, str, bytes, str]:
     return method, path, body, head
 
 
-def memory(port: int) -> int:
-    """MiB that the process which listens on `port` holds."""
-    found = subprocess.run(
-        ["pgrep", "-f", "jobshift demo --port 0"], capture_output=True, text=True, check=True
-    )
+def memory(process: int) -> int:
+    """MiB that a process holds, a second after what it did last."""
     time.sleep(1)
-    status = Path(f"/proc/{found.stdout.split()[-1]}/status").read_text()
+    status = Path(f"/proc/{process}/status").read_text()
     return round(int(re.search(r"VmRSS:\s+(\d+)", status).group(1)) / 1024)
 
 

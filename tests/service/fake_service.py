@@ -154,7 +154,6 @@ class FakeOccupations:
 class FakeService:
     model = "minilm"
     classes = CLASSES
-    exposure = True
 
     def __init__(self, occupations: bool = True, busy: bool = False):
         self.occupations = FakeOccupations() if occupations else None

@@ -1,12 +1,14 @@
-"""What can be saved from the page: tables as CSV for spreadsheets, and figures as PNG."""
+"""What can be saved from the page: tables as CSV for spreadsheets, and figures as PNG.
+
+matplotlib is imported with the first figure: the page has to start.
+"""
 
 import csv
 import io
 from collections.abc import Sequence
 
 from jobshift.measures.exposure import AUTOMATION, MEASURES
-from jobshift.service.occupations import SHARES
-from jobshift.service.page_figures import Row, png
+from jobshift.measures.labour_market import SHARES
 
 # With these a spreadsheet takes a cell for a formula, also in their wide forms.
 FORMULA = tuple("=+-@\t\r＝＋－＠")
@@ -66,6 +68,8 @@ def comparison_csv(occupations: Sequence[dict], country: dict) -> bytes:
 
 def ratings_png(ratings: Sequence[dict], classes: Sequence[str], words: dict[str, str]) -> bytes:
     """Texts with the probabilities of their classes, the highest first, and β."""
+    from jobshift.service.page_figures import Row, png
+
     order = classes[::-1]
     rows = [
         Row(each["text"], [each["probabilities"][name] for name in order], each["beta"])
@@ -78,6 +82,8 @@ def ratings_png(ratings: Sequence[dict], classes: Sequence[str], words: dict[str
 
 def occupations_png(occupations: Sequence[dict], country: dict, words: dict[str, str]) -> bytes:
     """Occupations above the country, with the shares of their tasks and β."""
+    from jobshift.service.page_figures import Row, png
+
     named = [(each["title"], each) for each in occupations] + [(words["country"], country)]
     rows = [Row(name, [each[s] or 0.0 for s in SHARES], each["beta"]) for name, each in named]
     return png(

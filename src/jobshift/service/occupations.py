@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from jobshift.errors import JobshiftError
 from jobshift.measures.exposure import MEASURES
+from jobshift.measures.labour_market import SHARES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = Path("reports/tables")
-SHARES = ("substituted_share", "complemented_share", "untouched_share")
 
 
 class Occupations:
@@ -68,9 +68,9 @@ class Occupations:
         row = self.rows.get(code)
         if row is None:
             raise JobshiftError("there is no occupation with this code; search for its title")
-        known = {name: None if row[name] != row[name] else row[name] for name in row}
+        known = without_nan(row)
         wage = known["annual_wage_usd"]
-        own = self.tasks.get(code)
+        tasks = self.tasks[code].to_dict("records") if code in self.tasks else []
         return {
             "code": code,
             **{name: known[name] for name in ("title", "soc", *MEASURES, *SHARES)},
@@ -79,23 +79,17 @@ class Occupations:
             "annual_wage_usd": wage and round(wage),
             "wage_at_least": known["wage_basis"] == "top-code",
             "wage_basis": known["wage_basis"],
-            "tasks": []
-            if own is None
-            else [
-                {
-                    "id": str(task["id"]),
-                    "text": task["text"],
-                    "label": known_label(task.get("label")),
-                    "automation": known_label(task.get("automation")),
-                }
-                for task in own.to_dict("records")
+            "tasks": [
+                {"id": str(task["id"]), "text": task["text"]}
+                | {name: task.get(name) for name in ("label", "automation")}
+                for task in map(without_nan, tasks)
             ],
         }
 
 
-def known_label(label: object) -> str | None:
-    """The label, or None where it is missing."""
-    return label if isinstance(label, str) else None
+def without_nan(row: dict) -> dict:
+    """`row` with None where a value is missing."""
+    return {name: None if value != value else value for name, value in row.items()}
 
 
 def read_occupations(data: str, rater: str) -> Occupations | None:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from jobshift.measures.exposure import AUTOMATION, MEASURES
+from jobshift.measures.labour_market import SHARES
 from jobshift.report.page import Html, joined, tag
-from jobshift.service.occupations import SHARES
 
 LEVELS = 4  # of the strength with which a word is marked
 FAINT = 0.1  # of the strongest word, below which a word is not marked

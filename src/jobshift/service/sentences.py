@@ -19,24 +19,9 @@ BULLET = re.compile(
 )
 # After these a full stop does not end a sentence; nor does it after a single capital, as in a name.
 ABBREVIATIONS = {
-    *(
-        "approx",
-        "cf",
-        "co",
-        "corp",
-        "dept",
-        "dr",
-        "e.g",
-        "est",
-        "fig",
-        "i.e",
-        "inc",
-        "incl",
-        "jr",
-        "ltd",
-    ),
-    *("max", "min", "mr", "mrs", "ms", "no", "prof", "sr", "st", "vs"),
-}
+    "approx", "cf", "co", "corp", "dept", "dr", "e.g", "est", "fig", "i.e", "inc", "incl", "jr", "ltd",
+    "max", "min", "mr", "mrs", "ms", "no", "prof", "sr", "st", "vs",
+}  # fmt: skip
 END = re.compile(
     r"""[。！？；]+[”’」』）]*\s*"""
     r"""|[.!?…]+["'”’»)\]]*(?:\s+|$)"""

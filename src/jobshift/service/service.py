@@ -12,13 +12,12 @@ import numpy as np
 from jobshift.measures.exposure import MEASURES
 from jobshift.rating.engines import Engine
 from jobshift.rating.exported import Exported
-from jobshift.rating.rate import rate_distinct, why_not
+from jobshift.rating.rate import DECIMALS, opened, rate_distinct, why_not
 from jobshift.service.batching import Batcher
 from jobshift.service.occupations import Occupations
 
 NEAREST = 10  # training texts that say which occupation a text resembles
 SHOWN = 3  # of them with an explanation
-DECIMALS = 6
 
 
 class Service:
@@ -26,7 +25,6 @@ class Service:
 
     def __init__(self, exported: Exported, engine: Engine, occupations: Occupations | None):
         self.model, self.classes = exported.model, exported.classes
-        self.exposure = exported.scores is not None
         self.occupations = occupations
         codes = occupations.codes if occupations else {}
         self.rating = Batcher(rater(exported, engine, codes))
@@ -38,28 +36,14 @@ class Service:
 
         Raises Overloaded where too many texts wait.
         """
-        problems = [why_not(text) for text in texts]
-        good = [text for text, problem in zip(texts, problems, strict=True) if not problem]
-        found = iter(await self.rating.submit(good) if good else [])
-        empty = dict.fromkeys(RATING)
-        return [
-            {"text": shown(text), **(empty if problem else next(found)), "problem": problem or None}
-            for text, problem in zip(texts, problems, strict=True)
-        ]
+        return await answers(self.rating, texts, RATING)
 
     async def explain(self, texts: Sequence[str]) -> list[dict]:
         """The explanation of each text; as in `rate`, `problem` says why there is none.
 
         Raises Overloaded where too many texts wait, and JobshiftError where captum is not installed.
         """
-        problems = [why_not(text) for text in texts]
-        good = [text for text, problem in zip(texts, problems, strict=True) if not problem]
-        found = iter(await self.explaining.submit(good) if good else [])
-        empty = dict.fromkeys(EXPLANATION)
-        return [
-            {"text": shown(text), **(empty if problem else next(found)), "problem": problem or None}
-            for text, problem in zip(texts, problems, strict=True)
-        ]
+        return await answers(self.explaining, texts, EXPLANATION)
 
     def warm(self) -> None:
         """Load what explains, unless that has begun; where it cannot be loaded, `explain` says so."""
@@ -84,6 +68,18 @@ RATING = (
 EXPLANATION = ("value", "baseline", "completeness_gap", "words", "nearest")
 
 
+async def answers(batcher: Batcher, texts: Sequence[str], keys: Sequence[str]) -> list[dict]:
+    """What `batcher` gives for each text, between the text and, where there is nothing, the `problem`."""
+    problems = [why_not(text) for text in texts]
+    good = [text for text, problem in zip(texts, problems, strict=True) if not problem]
+    found = iter(await batcher.submit(good) if good else [])
+    empty = dict.fromkeys(keys)
+    return [
+        {"text": shown(text), **(empty if problem else next(found)), "problem": problem or None}
+        for text, problem in zip(texts, problems, strict=True)
+    ]
+
+
 def shown(text: str) -> str:
     """`text` as it can be written in UTF-8: half a surrogate pair becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
@@ -93,7 +89,8 @@ def rater(
     exported: Exported, engine: Engine, codes: dict[str, str]
 ) -> Callable[[list[str]], list[dict]]:
     """A function of distinct texts that gives their ratings; `codes` are those of occupations by title."""
-    heads, titles = exported.heads(), exported.evidence()["occupation"].to_numpy(object)
+    _, heads = opened(exported.folder)
+    titles = exported.evidence()["occupation"].to_numpy(object)
 
     def rate(texts: list[str]) -> list[dict]:
         found, embedding = rate_distinct(texts, exported, engine)
@@ -144,13 +141,13 @@ def explainer(exported: Exported) -> Callable[[list[str]], list[dict]]:
     """A function of distinct texts that gives their explanations; the first call loads the network."""
 
     @cache
-    def opened():
+    def network():
         from jobshift.rating.explain import Explainer
 
         return Explainer(exported)
 
     def explain(texts: list[str]) -> list[dict]:
-        own = opened()
+        own = network()
         found = zip(own.attributions(texts), own.nearest(texts, SHOWN), strict=True)
         return [
             {

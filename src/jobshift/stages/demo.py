@@ -8,7 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
-from jobshift.config import load_params
+from jobshift.config import Study, load_params
 from jobshift.errors import JobshiftError
 from jobshift.rating.engines import ENGINES, open_engine
 from jobshift.rating.exported import EXPORTS, Exported, read_export
@@ -26,9 +26,10 @@ def main(arguments: list[str]) -> int:
         raise JobshiftError(f"--threads is {chosen.threads}; it must be at least 1")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        exported = trained(chosen.model)
+        study = load_params()
+        exported = trained(study, chosen.model)
         with listen(chosen.host, chosen.port) as listening:
-            serve(exported, chosen, listening)
+            serve(study, exported, chosen, listening)
     except KeyboardInterrupt:
         pass
     logging.info("stopped")
@@ -56,11 +57,10 @@ def parser() -> argparse.ArgumentParser:
     return found
 
 
-def trained(model: Path | None) -> Exported:
+def trained(study: Study, model: Path | None) -> Exported:
     """The exported model to ask; JobshiftError that says how to make one where there is none."""
     if model is not None:
         return read_export(model)
-    study = load_params()
     if not study.export:
         raise JobshiftError("params.yaml names no model in `export`; name a run with --model")
     folder = EXPORTS / study.export / f"purged-{study.seeds[0]}"
@@ -91,10 +91,10 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def serve(exported: Exported, chosen: argparse.Namespace, listening: socket.socket) -> None:
+def serve(
+    study: Study, exported: Exported, chosen: argparse.Namespace, listening: socket.socket
+) -> None:
     """Load the model and answer requests until a signal comes."""
-    # Read by gradio when it is loaded.
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
         import uvicorn
 
@@ -109,7 +109,6 @@ def serve(exported: Exported, chosen: argparse.Namespace, listening: socket.sock
         raise JobshiftError(
             f"the page needs {error.name}, which is not installed; run `pip install 'jobshift[demo]'`"
         ) from error
-    study = load_params()
     engine = open_engine(exported, chosen.engine or fastest(exported), chosen.threads)
     service = Service(exported, engine, read_occupations(study.data, study.rater))
     app = create(service)
